@@ -1,0 +1,64 @@
+"""Start every network right: initialise, compare and explain the starting weights of networks.
+
+The public names, re-exported. Each is loaded when it is first asked for, so that importing fanin
+costs next to nothing and imports no framework that the person has not imported.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from fanin.errors import FaninError as FaninError
+
+if TYPE_CHECKING:
+    from fanin import draws as draws
+    from fanin import recipes as recipes
+    from fanin import schemes as schemes
+    from fanin import studies as studies
+    from fanin import theory as theory
+    from fanin import torch as torch
+    from fanin.recipes import Plan as Plan
+    from fanin.studies.study import Study as Study
+    from fanin.verbs.compare import compare as compare
+    from fanin.verbs.explain import explain as explain
+    from fanin.verbs.init import init_ as init_
+
+    __version__: str
+
+_NAMES = {
+    "Plan": "fanin.recipes",
+    "Study": "fanin.studies.study",
+    "compare": "fanin.verbs.compare",
+    "explain": "fanin.verbs.explain",
+    "init_": "fanin.verbs.init",
+}
+_ROOMS = frozenset({"draws", "recipes", "schemes", "studies", "theory", "torch"})
+
+__all__ = [
+    "FaninError",
+    "Plan",
+    "Study",
+    "__version__",
+    "compare",
+    "draws",
+    "explain",
+    "init_",
+    "recipes",
+    "schemes",
+    "theory",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("fanin")
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"fanin.{name}")
+    raise AttributeError(f"module 'fanin' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_ROOMS})

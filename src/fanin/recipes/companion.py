@@ -1,0 +1,79 @@
+"""What the parameters that are not kernels get, when a person names a scheme for the kernels.
+
+A scheme such as `he_normal` speaks of weights that are summed over. Biases, gains and offsets are
+none: they get the value that leaves the signal alone. The three frameworks' defaults are a habit
+of the whole layer instead, and bring their own values for biases, embeddings and recurrent weights.
+"""
+
+import math
+
+from fanin.recipes.slots import Role, Slot
+from fanin.schemes import Scheme, normal, ones, orthogonal, uniform, zeros
+
+NEUTRAL: dict[Role, tuple[Scheme, str]] = {
+    Role.BIAS: (zeros(), "bias: starts at zero"),
+    Role.NORM_GAIN: (ones(), "norm gain: starts at one"),
+    Role.NORM_OFFSET: (zeros(), "norm offset: starts at zero"),
+}
+"""Values that let the signal through as if the parameter were not there."""
+
+FRAMEWORKS = {"torch_default": "torch", "keras_default": "Keras", "jax_default": "Flax"}
+
+
+def companion(scheme: Scheme, slot: Slot) -> tuple[Scheme, str]:
+    """Choose the scheme of a parameter, given the one for the kernels.
+
+    Keras's LSTM also starts the forget gates' bias at one; here every bias starts at zero.
+
+    Args:
+        scheme: What the person asked for.
+        slot: The parameter.
+
+    Returns:
+        The scheme for it, and the reason in a few words.
+
+    Example:
+        >>> from fanin.schemes import Fans, he_normal
+        >>> bias = Slot("0.bias", (10,), Role.BIAS, None, Fans(64, 10), "Linear")
+        >>> scheme, reason = companion(he_normal(), bias)
+        >>> str(scheme), reason
+        ('zeros', 'bias: starts at zero')
+
+    References:
+        Paszke et al. (2019), PyTorch: `reset_parameters` of the layers in torch.nn 2.13.
+        Chollet et al., Keras 3: the layers' default initialisers. Heek et al., Flax 0.12: those of
+        `flax.nnx.nn` (`Embed` draws with variance 1 / features).
+    """
+    if slot.role is Role.OTHER and slot.native is not None:
+        return slot.native, f"{slot.module}: keeps the value of its definition"
+    framework = FRAMEWORKS.get(str(scheme))
+    if framework is not None:
+        habit = _habit(framework, slot)
+        if habit is not None:
+            return habit
+    if slot.role in NEUTRAL:
+        return NEUTRAL[slot.role]
+    if slot.role is Role.EMBEDDING:
+        return scheme, f"embedding of {slot.module}: one row is read, so fan_in is 1"
+    return scheme, f"{'recurrent ' * slot.recurrent}{slot.role} of {slot.module}"
+
+
+def _habit(framework: str, slot: Slot) -> tuple[Scheme, str] | None:
+    """Find what a framework's layer does differently, or None where the general answer holds."""
+    if framework == "torch":
+        if slot.native is not None:
+            return slot.native, f"as {slot.module} starts it in torch"
+        if slot.role is Role.BIAS and slot.fans is not None and slot.fans.fan_in > 0:
+            bound = 1 / math.sqrt(slot.fans.fan_in)
+            return uniform(-bound, bound), "torch's bias: uniform up to 1/sqrt(fan_in)"
+        if slot.role is Role.EMBEDDING:
+            return normal(0, 1), "torch's embedding: standard normal"
+        return None
+    if slot.recurrent:
+        return orthogonal(), f"{framework}'s recurrent kernel: orthogonal, each gate on its own"
+    if slot.role is Role.EMBEDDING:
+        if framework == "Keras":
+            return uniform(-0.05, 0.05), "Keras's embedding: uniform(-0.05, 0.05)"
+        width = slot.fans.fan_out if slot.fans is not None else 1.0
+        return normal(0, 1 / math.sqrt(width)), "Flax's embedding: variance 1/features"
+    return None
