@@ -5,6 +5,7 @@ the device, the number of threads or ranks, the dtype, or how the tensor is cut 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -34,7 +35,7 @@ def sample(
     *,
     region: tuple[slice, ...] | None = None,
     dtype: DTypeLike = np.float32,
-) -> NDArray[np.generic]:
+) -> NDArray[Any]:
     """Draw a tensor, or a region of it.
 
     Args:
