@@ -1,0 +1,44 @@
+"""What every test stands on: repeatable examples, a quiet Keras, the repository's own folder."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# The same examples on every run and no clock: a suite that fails must fail again when asked. A
+# database of past failures would make two machines disagree.
+hypothesis.settings.register_profile("house", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settle what Keras reads on import: its backend, and a home that is not the user's."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    os.environ["KERAS_HOME"] = str(config.cache.mkdir("keras"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the repository."""
+    return Path(__file__).parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One flag rewrites every stored output; the diff is then read like any other change."""
+    parser.addoption("--golden-update", action="store_true", help="rewrite tests/golden/")
+
+
+@pytest.fixture
+def golden(root: Path, pytestconfig: pytest.Config) -> Callable[[str, str], None]:
+    """Compare a text with the one stored under a name in tests/golden."""
+
+    def check(name: str, text: str) -> None:
+        path = root / "tests/golden" / name
+        if pytestconfig.getoption("--golden-update"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return check

@@ -1,0 +1,6 @@
+"""What fanin calls of vl-convert, whose own stub asks for a snippet that the library does not."""
+
+from typing import Any
+
+def javascript_bundle(snippet: str | None = None, vl_version: str | None = None) -> str: ...
+def vegalite_to_svg(vl_spec: str | dict[str, Any], vl_version: str | None = None) -> str: ...
