@@ -1,0 +1,5 @@
+"""``python -m fanin`` is the program `fanin`."""
+
+from fanin.cli.main import main
+
+main()

@@ -1,0 +1,23 @@
+"""The command `fanin explain`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+
+def explain(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="A scheme such as he_normal or an activation such as tanh; none: list."
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
+) -> None:
+    """Explain a scheme or an activation: what it is, what it promises, where it comes from."""
+    from fanin.reports.terminal import write
+    from fanin.verbs.explain import explain as run
+
+    page = run(name)
+    write(sys.stdout, (page.to_json() if json else str(page)) + "\n")

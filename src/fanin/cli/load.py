@@ -1,0 +1,92 @@
+"""Finding the user's own code: ``train.py:build`` or ``package.module:build``."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fanin.errors import FaninError, nearest
+
+
+def is_reference(text: str) -> bool:
+    """Tell a reference to code from other texts.
+
+    Args:
+        text: What was typed.
+
+    Returns:
+        Whether it has the form ``file.py:name`` or ``package.module:name``.
+
+    Example:
+        >>> is_reference("train.py:build"), is_reference("4-8-1 relu")
+        (True, False)
+    """
+    place, colon, name = text.rpartition(":")
+    return bool(colon) and bool(place) and name.isidentifier()
+
+
+def load_builder(text: str) -> Callable[[], Any]:
+    """Import the function that a reference names.
+
+    Args:
+        text: ``file.py:name`` or ``package.module:name``.
+
+    Returns:
+        The function.
+
+    Raises:
+        FaninError: The file, the module or the name is not there, the code fails on import, or the
+            name is not that of a function.
+    """
+    place, _, name = text.rpartition(":")
+    try:
+        module = _from_file(Path(place)) if place.endswith(".py") else _from_path(place)
+    except FaninError:
+        raise
+    except (Exception, SystemExit) as problem:
+        raise FaninError(
+            f"{place} fails when it is imported: {type(problem).__name__}: {problem}"
+        ) from problem
+    if not hasattr(module, name):
+        known = [word for word in vars(module) if not word.startswith("_")]
+        raise FaninError(f"{place} has no {name}{nearest(name, known)}")
+    found = getattr(module, name)
+    if not callable(found):
+        raise FaninError(
+            f"{text} is of type {type(found).__name__}; name a function without arguments that "
+            "builds a model"
+        )
+    return found
+
+
+def _from_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        near = [str(other) for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        raise FaninError(f"there is no file {path}{nearest(str(path), near)}")
+    # A script finds the modules beside it, as it does when Python runs it.
+    sys.path.insert(0, str(path.parent.resolve()))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise FaninError(f"{path} cannot be read as a Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _from_path(name: str) -> ModuleType:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as problem:
+        if problem.name is not None and (
+            name == problem.name or name.startswith(f"{problem.name}.")
+        ):
+            raise FaninError(
+                f"there is no module {problem.name} here; a file is written with its ending: "
+                f"{name.replace('.', '/')}.py:..."
+            ) from None
+        raise

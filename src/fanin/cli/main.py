@@ -1,0 +1,73 @@
+"""The program `fanin`: the list of its commands, and what happens when one cannot go on.
+
+Commands import what they need when they run, so that `fanin --help` answers at once.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from fanin.cli.compare import compare
+from fanin.cli.explain import explain
+from fanin.errors import FaninError
+
+USAGE = 2
+"""Exit status of a request that cannot be carried out."""
+
+STOPPED = 130
+"""Exit status after Ctrl-C, as shells have it: 128 and the number of the signal."""
+
+app = typer.Typer(
+    name="fanin",
+    help="Start every network right: compare and explain the starting weights of networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Typer's own look draws boxes, which a pipe or an ASCII terminal cannot show.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(compare)
+app.command()(explain)
+
+
+def _version(asked: bool) -> bool:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"fanin {version('fanin')}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def fanin(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Start every network right: compare and explain the starting weights of networks."""
+
+
+def main() -> None:
+    """Run the program and end it with its exit status."""
+    try:
+        app(prog_name="fanin")
+    except FaninError as problem:
+        _say(f"fanin: {problem}")
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        _say("fanin: stopped before anything was finished")
+        sys.exit(STOPPED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _say(text: str) -> None:
+    from fanin.reports.terminal import write
+
+    write(sys.stderr, text + "\n")

@@ -1,0 +1,156 @@
+"""A study as JSON, for programs: the figures a person reads and every curve behind them.
+
+The object has these keys, and a change of their meaning changes ``format``:
+
+- ``format``: ``"fanin study 1"``; ``fanin``: the version that wrote it
+- ``design``: what was fixed, as `Design.to_json` writes it
+- ``notes``: sentences about how the trainings were run
+- ``verdict``: sentences, the first one alone is the answer; ``best``: the first scheme and those
+  not worse than it by more than luck, empty when nothing could be told
+- ``judged_by``, ``repeats``, ``steps``, ``target``, ``baseline_loss``, ``fewest_repeats``: what the
+  figures below are about; see `Summary`
+- ``schemes``: one object per scheme, by mean rank; see `SchemeSummary`
+- ``comparisons``: by ``loss``, ``accuracy`` and ``spread``, one object per pair; see `Paired`, with
+  ``p_adjusted`` and ``real`` beside
+- ``seed``: one per repeat, also of repeats not finished
+- ``epoch``, ``step``: the points of the curves, in a page perhaps fewer than the design measured
+- ``curves``: for each measure, for each scheme, a list per repeat of one number per point
+
+An estimate is an object with ``value``, ``low``, ``high`` and ``confidence``. JSON has no infinity:
+a diverged loss, and the steps of a run that never arrives, are the text ``"inf"``; what was not
+measured is null.
+"""
+
+import dataclasses
+import json
+import math
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fanin.studies.summary import CURVES, Comparison, curves_of
+
+if TYPE_CHECKING:
+    import xarray
+
+    from fanin.studies.study import Study
+
+FORMAT = "fanin study 1"
+"""Name and version of the layout."""
+
+
+def to_json(study: "Study", limit: int | None = None) -> str:
+    """Write a study.
+
+    Args:
+        study: The study, interrupted or not.
+        limit: Characters the text should not pass by much. To keep to it the curves are given at
+            fewer points, the last one always among them, then not at all; then go the comparisons.
+
+    Returns:
+        One JSON object with the keys above.
+    """
+    dataset, figures = study.dataset, _figures(study)
+    points = dataset.sizes["epoch"]
+    whole = _written(figures | _curves(dataset, np.arange(points)))
+    if limit is None or len(whole) <= limit:
+        return whole
+    taken = len(_written(figures))
+    room = int((limit - taken) * points // (len(whole) - taken))
+    if room < 0:
+        figures["comparisons"] = {}
+    return _written(figures | _curves(dataset, thinned(points, room)))
+
+
+def thinned(points: int, most: int) -> NDArray[np.intp]:
+    """Choose evenly spaced points, the last one always.
+
+    Args:
+        points: How many there are.
+        most: How many are wanted at most.
+
+    Returns:
+        Their places, ascending.
+
+    Example:
+        >>> thinned(6, 3).tolist(), thinned(6, 1).tolist(), thinned(6, 9).tolist()
+        ([1, 3, 5], [5], [0, 1, 2, 3, 4, 5])
+    """
+    if most < 1:
+        return np.arange(0)
+    stride = -(-points // most)
+    return np.arange(points - 1, -1, -stride)[::-1]
+
+
+def _figures(study: "Study") -> dict[str, Any]:
+    summary, dataset = study.summary(), study.dataset
+    return {
+        "format": FORMAT,
+        "fanin": dataset.attrs.get("fanin"),
+        "design": json.loads(study.design.to_json()),
+        "notes": study.notes,
+        "verdict": summary.sentences,
+        "best": summary.best,
+        "judged_by": summary.measure,
+        "repeats": summary.repeats,
+        "steps": summary.steps,
+        "target": summary.target,
+        "baseline_loss": summary.baseline,
+        "fewest_repeats": summary.fewest,
+        "schemes": [dataclasses.asdict(row) for row in summary.rows],
+        "comparisons": {
+            "loss": [_comparison(pair) for pair in summary.comparisons],
+            "accuracy": [_comparison(pair) for pair in summary.by_accuracy],
+            "spread": [_comparison(pair) for pair in summary.by_spread],
+        },
+        "seed": dataset["seed"].values.tolist(),
+    }
+
+
+def _curves(dataset: "xarray.Dataset", places: NDArray[np.intp]) -> dict[str, Any]:
+    part = dataset.isel(epoch=places)
+    schemes = [str(scheme) for scheme in part["scheme"].values]
+    return {
+        "epoch": part["epoch"].values.tolist(),
+        "step": part["step"].values.tolist(),
+        "curves": {
+            name: {
+                scheme: _numbers(curves)
+                for scheme, curves in zip(schemes, curves_of(part, name), strict=True)
+            }
+            for name in CURVES
+            if name in part
+        },
+    }
+
+
+def _comparison(pair: Comparison) -> dict[str, Any]:
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        **dataclasses.asdict(pair.paired),
+        "p_adjusted": pair.p_adjusted,
+        "real": pair.real,
+    }
+
+
+def _numbers(values: NDArray[np.floating]) -> list[list[float]]:
+    """Curves are float32; the digits that make them float64 would more than double the file."""
+    narrow = values.astype(np.float32)
+    return [[float(str(number)) for number in row] for row in narrow]
+
+
+def _written(content: dict[str, Any]) -> str:
+    return json.dumps(_finite(content), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        items = cast(dict[str, Any], value).items()
+        return {key: _finite(part) for key, part in items}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in cast(list[Any], value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

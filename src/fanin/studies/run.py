@@ -1,0 +1,113 @@
+"""From a task and a trainer to a study, chunk by chunk, keeping what is finished whatever happens.
+
+The curves of the whole study are one array per metric, full of NaN at first. Every chunk fills its
+own slice while it trains, so at any moment the arrays hold all that was measured, and a study that
+is stopped is simply one with NaN in it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fanin.studies.statistics import constant_loss
+from fanin.studies.study import Study
+from fanin.studies.trainer import SPLITS, Task, Trainer
+
+
+def run_study(task: Task, trainer: Trainer, progress: Callable[[int], None] | None = None) -> Study:
+    """Train every scheme from every start.
+
+    Args:
+        task: What to train on what.
+        trainer: The engine.
+        progress: Called with the number of steps of single trainings done since the last call; a
+            whole study has schemes x repeats x steps of them.
+
+    Returns:
+        The study. One that was stopped by Ctrl-C, or by an error after its first chunk, holds NaN
+        where nothing was measured and says so in its notes.
+
+    Raises:
+        FaninError: The network or the data cannot be trained on.
+        KeyboardInterrupt: Stopped before anything was measured.
+    """
+    design = task.design
+    shape = (len(SPLITS), len(design.schemes), design.repeats, len(design.points))
+    curves = {metric: np.full(shape, np.nan, np.float32) for metric in task.metrics}
+    notes = list(task.data.notes)
+    finished = 0
+    try:
+        size = trainer.chunk(task)
+        while finished < design.repeats:
+            repeats = range(finished, min(finished + size, design.repeats))
+            trainings = len(design.schemes) * len(repeats)
+            inside = slice(repeats.start, repeats.stop)
+            parts = {metric: curve[:, :, inside] for metric, curve in curves.items()}
+
+            def tick(steps: int, trainings: int = trainings) -> None:
+                if progress is not None:
+                    progress(steps * trainings)
+
+            trainer.run(task, repeats, parts, tick)
+            finished = repeats.stop
+    except KeyboardInterrupt:
+        if np.isnan(curves["loss"]).all():
+            raise
+        notes.append(f"Stopped by hand after {_counted(finished, design.repeats)}.")
+    except Exception as problem:
+        if finished == 0:
+            raise
+        notes.append(
+            f"Stopped by an error after {_counted(finished, design.repeats)}: "
+            f"{type(problem).__name__}: {problem}"
+        )
+    baseline, held_out_baseline = guesses(task)
+    return Study.from_curves(
+        design,
+        curves,
+        baseline=baseline,
+        held_out_baseline=held_out_baseline,
+        notes=(*trainer.notes, *notes),
+    )
+
+
+def guesses(task: Task) -> tuple[float, float | None]:
+    """Find the loss of the best constant guess: what a network has without its features.
+
+    Args:
+        task: The study.
+
+    Returns:
+        Its loss on the training part, where it is best, and on the held-out part; the latter None
+        where nothing is held out, or where the guess rules out a class that is there.
+    """
+    loss, data = task.design.loss, task.data
+    train, classes = data.train.target, len(data.classes)
+    held_out = None if data.held_out is None else data.held_out.target
+    if loss == "mse":
+        values = _numbers(train, classes)
+        baseline = constant_loss(values, loss)
+        if held_out is None:
+            return baseline, None
+        errors = _numbers(held_out, classes) - values.mean(axis=0)
+        return baseline, float(np.square(errors).mean())
+    baseline = constant_loss(train, loss)
+    if held_out is None:
+        return baseline, None
+    shares = np.mean(train.reshape(-1, 1) == np.arange(classes), axis=0)
+    chances = shares[np.asarray(held_out, np.int64)]
+    return baseline, float(-np.log(chances).mean()) if chances.all() else None
+
+
+def _numbers(target: NDArray[Any], classes: int) -> NDArray[np.float64]:
+    """The target under the squared error, where a class is a row of zeros and a one.
+
+    Two classes may have a single output instead, 0 or 1, and the mean squared error is the same.
+    """
+    return np.asarray(np.eye(classes)[target] if classes else target, np.float64)
+
+
+def _counted(finished: int, planned: int) -> str:
+    return f"{finished} of {planned} repeats"

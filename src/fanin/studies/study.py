@@ -1,0 +1,303 @@
+"""What comes out of a study: every curve of every run, and what a person can do with them.
+
+The dataset is the truth and everything else is worked out from it when asked: the summary, the
+table, the pictures, the page, the JSON. A study that was interrupted is a study with fewer repeats.
+"""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fanin.calls import split_calls
+from fanin.errors import FaninError, need
+from fanin.reports.document import Document, counted
+from fanin.reports.terminal import plain
+from fanin.studies.design import Design
+from fanin.studies.summary import CURVES, Summary, curves_of, finished, judged_by, summarise
+from fanin.studies.tables import pair_tables
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+    import xarray
+
+EMBEDDED = 200_000
+"""Characters of data that a page carries beside its pictures; it stays below 1.5 MB with them."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Study:
+    """Many trainings that differ only in the scheme and in luck.
+
+    Attributes:
+        dataset: The curves: dims scheme, repeat and epoch; variables ``loss`` and those measured of
+            ``accuracy``, ``held_out_loss`` and ``held_out_accuracy``, float32, NaN for not measured
+            and inf for a loss that diverged; coordinates ``step`` on epoch and ``seed`` on repeat;
+            attributes ``design`` (JSON), ``fanin`` (version), and ``baseline_loss`` and
+            ``held_out_baseline_loss``, the losses of the best constant guess.
+        design: What was fixed.
+        notes: What the person must know about how the trainings were run.
+    """
+
+    dataset: "xarray.Dataset"
+    design: Design
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_curves(
+        cls,
+        design: Design,
+        curves: Mapping[str, NDArray[np.float32]],
+        *,
+        baseline: float,
+        held_out_baseline: float | None = None,
+        notes: Sequence[str] = (),
+    ) -> Self:
+        """Make a study of what a trainer filled.
+
+        Args:
+            design: What was fixed.
+            curves: For each metric, ``"loss"`` and perhaps ``"accuracy"``, an array of shape
+                (split, scheme, repeat, point), the training part first.
+            baseline: Training loss of the best constant guess, see `statistics.constant_loss`.
+            held_out_baseline: The loss of that guess on the held-out part, None without one.
+            notes: Sentences for the person.
+
+        Returns:
+            The study; the held-out variables are left out where there is no held-out part.
+
+        Raises:
+            FaninError: An array does not have the shape of the design.
+            MissingExtra: xarray is not installed.
+        """
+        need("xarray", extra="study", purpose="a study")
+        import xarray
+
+        shape = (2, len(design.schemes), design.repeats, len(design.points))
+        variables = dict[str, Any]()
+        for metric, array in curves.items():
+            if array.shape != shape:
+                raise FaninError(
+                    f"the curves of {metric} must have the shape (split, scheme, repeat, point) = "
+                    f"{shape}, got {array.shape}"
+                )
+            for name, part in zip((metric, f"held_out_{metric}"), array, strict=True):
+                if not (name.startswith("held_out") and np.isnan(part).all()):
+                    variables[name] = (("scheme", "repeat", "epoch"), part)
+        attributes: dict[str, Any] = {
+            "design": design.to_json(),
+            "fanin": importlib.metadata.version("fanin"),
+            "baseline_loss": baseline,
+        }
+        if held_out_baseline is not None:
+            attributes["held_out_baseline_loss"] = held_out_baseline
+        coordinates = {
+            "scheme": list(design.schemes),
+            "repeat": np.arange(design.repeats),
+            "epoch": np.asarray(design.epochs),
+            "step": ("epoch", np.asarray(design.points)),
+            "seed": ("repeat", np.asarray(design.seeds, dtype=np.uint64)),
+        }
+        return cls(xarray.Dataset(variables, coordinates, attributes), design, tuple(notes))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether some of the runs were not trained to the end."""
+        return bool(np.isnan(self.dataset["loss"].values).any())
+
+    def summary(self, target: float | None = None) -> Summary:
+        """Work out the figures: medians with intervals, steps to target, ranks, comparisons.
+
+        Args:
+            target: The loss that counts as arriving; half of all runs end there by default.
+
+        Returns:
+            The summary; print it to read it.
+        """
+        return summarise(
+            self.dataset,
+            title=self._title(),
+            planned=self.design.repeats,
+            planned_steps=self.design.steps,
+            target=target,
+        )
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Tabulate the median curves.
+
+        Returns:
+            Two-level index (scheme, metric), one column per measured point (in epochs), medians
+            over the finished repeats.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        need("pandas", extra="study", purpose="Study.to_dataframe")
+        import pandas as pd
+
+        kept = finished(self.dataset)
+        medians = {
+            (str(scheme), name): curve
+            for name in CURVES
+            if name in kept
+            for scheme, curve in zip(
+                kept["scheme"].values, np.median(curves_of(kept, name), axis=1), strict=True
+            )
+        }
+        wanted = [(scheme, name) for scheme in self.design.schemes for name in CURVES]
+        keys = [key for key in wanted if key in medians]
+        return pd.DataFrame(
+            [medians[key] for key in keys],
+            index=pd.MultiIndex.from_tuples(keys, names=["scheme", "metric"]),
+            columns=pd.Index(kept["epoch"].values, name="epoch"),
+        )
+
+    def plot(self) -> "alt.VConcatChart":
+        """Draw the median curves with the middle half of the runs, loss above accuracy.
+
+        Returns:
+            An Altair chart; notebooks show it, ``.save("study.png")`` writes it.
+
+        Raises:
+            FaninError: The study was interrupted before anything could be drawn.
+            MissingExtra: Altair is not installed.
+        """
+        need("altair", extra="report", purpose="Study.plot")
+        import altair as alt
+
+        summary = self.summary()
+        return alt.VConcatChart.from_dict(self._curves(summary, summary.sentences[0]))
+
+    def save_html(self, path: str | Path) -> None:
+        """Write the whole report as one HTML file that opens without network.
+
+        Args:
+            path: The file to write.
+
+        Raises:
+            FaninError: The file cannot be written, or there is nothing to show.
+            MissingExtra: vl-convert is not installed.
+        """
+        from fanin.reports.page import page
+        from fanin.studies.export import to_json
+
+        summary = self.summary()
+        charts = {
+            "How the schemes train": self._curves(summary, ""),
+            "Where every run ends": self._finals(summary),
+        }
+        text = page(
+            self.document(),
+            charts,
+            pair_tables(summary),
+            self._facts(summary),
+            to_json(self, limit=EMBEDDED),
+        )
+        try:
+            Path(path).write_text(text, encoding="utf-8")
+        except OSError as problem:
+            raise FaninError(
+                f"cannot write the report to {path}: {problem.strerror}; name a file in a folder "
+                "that exists"
+            ) from None
+
+    def document(self) -> Document:
+        """Lay the result out for a person: what was asked, verdict, table, notes.
+
+        Returns:
+            What ``str()`` writes as text and `fanin.reports.show` draws on a terminal.
+        """
+        said = self.summary().document()
+        return replace(said, notes=(*said.notes, *self.notes))
+
+    def to_json(self) -> str:
+        """Write figures and curves as JSON without NaN or Infinity.
+
+        Returns:
+            One object with the keys of `studies.export`.
+        """
+        from fanin.studies.export import to_json
+
+        return to_json(self)
+
+    def __str__(self) -> str:
+        return plain(self.document())
+
+    def __repr__(self) -> str:
+        return f"<Study: {self._title()}>"
+
+    def _repr_html_(self) -> str:
+        from fanin.reports.page import fragment
+
+        summary = self.summary()
+        # A notebook shows something whatever is installed; the picture needs vl-convert.
+        drawn = bool(summary.rows) and importlib.util.find_spec("vl_convert") is not None
+        charts = [self._curves(summary, "")] if drawn else []
+        return fragment(self.document(), charts)
+
+    def _title(self) -> str:
+        design = self.design
+        return (
+            f"{counted(len(design.schemes), 'scheme')} x {counted(design.repeats, 'repeat')} of "
+            # The first part is the name; how it was split and scaled follows.
+            f'"{design.network}" on {split_calls(design.data)[0]}, '
+            f"{counted(design.steps, 'step')} of {design.optimizer}"
+        )
+
+    def _curves(self, summary: Summary, title: str) -> dict[str, Any]:
+        from fanin.reports.charts import curve_chart
+
+        _something(summary)
+        attributes = self.dataset.attrs
+        names = {"loss": "baseline_loss", "held_out_loss": "held_out_baseline_loss"}
+        known = {
+            loss: float(attributes[name]) for loss, name in names.items() if name in attributes
+        }
+        order = [row.scheme for row in summary.rows]
+        return curve_chart(finished(self.dataset), order, title=title, baselines=known)
+
+    def _finals(self, summary: Summary) -> dict[str, Any]:
+        from fanin.reports.charts import final_chart
+
+        kept = finished(self.dataset)
+        losses = curves_of(kept, judged_by(kept))[..., -1]
+        places = [str(scheme) for scheme in kept["scheme"].values]
+        return final_chart(
+            {row.scheme: losses[places.index(row.scheme)] for row in summary.rows},
+            {row.scheme: (row.loss.value, row.loss.low, row.loss.high) for row in summary.rows},
+            summary.measure,
+        )
+
+    def _facts(self, summary: Summary) -> dict[str, str]:
+        design = self.design
+        seeds = (
+            f"{design.seeds[0]} to {design.seeds[-1]}" if design.repeats > 1 else f"{design.seed}"
+        )
+        loss = {"bce": "binary cross-entropy", "cross_entropy": "cross-entropy"}
+        training = (
+            f"{design.steps} steps in batches of {design.batch_size} ({design.steps_per_epoch} "
+            f"steps an epoch), measured at {len(design.points)} points"
+        )
+        return {
+            "network": design.network,
+            "data": design.data,
+            "schemes": ", ".join(design.schemes),
+            "repeats": f"{design.repeats}, seeds {seeds}",
+            "held fixed": "everything but the scheme; within a repeat also the order of the data",
+            "loss": loss.get(design.loss, "mean squared error"),
+            "optimiser": str(design.optimizer),
+            "training": training,
+            "judged by": f"{summary.measure} at step {summary.steps}",
+            "fanin": str(self.dataset.attrs.get("fanin", "")),
+        }
+
+
+def _something(summary: Summary) -> None:
+    if not summary.rows:
+        raise FaninError(f"there is nothing to draw. {summary.sentences[0]}")

@@ -1,0 +1,86 @@
+"""What a study asks of the engine that trains: one task in, curves out.
+
+A trainer knows a framework and nothing of statistics; a study knows statistics and no framework.
+Between them stand plain arrays, so a second engine is one more class with this shape.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fanin.studies.data import Data, Kind
+from fanin.studies.design import Design
+from fanin.studies.grammar import Network
+
+METRICS: Mapping[Kind, tuple[str, ...]] = {
+    "classification": ("loss", "accuracy"),
+    "regression": ("loss",),
+}
+"""What is measured, by the kind of the data's target."""
+
+SPLITS = ("train", "held-out")
+"""The two parts of the data, in the order of the first axis of a curve."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything a trainer needs for one study.
+
+    Attributes:
+        design: What is fixed about the study, and the schemes that differ.
+        data: The examples, split and scaled.
+        network: A network of the grammar, or a function that builds a model of the framework.
+        rules: Parameter name (or pattern) to the scheme it gets whatever the scheme compared is.
+    """
+
+    design: Design
+    data: Data
+    network: Network | Callable[[], Any]
+    rules: Mapping[str, str]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the curves to fill."""
+        return METRICS[self.data.kind]
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Trains every scheme of a task from the starts of some repeats."""
+
+    @property
+    def name(self) -> str:
+        """The engine, as a person would call it, such as ``"torch 2.13 (cpu, vmap)"``."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for the person about how the trainings were run."""
+        ...
+
+    def chunk(self, task: Task) -> int:
+        """Say how many repeats, all schemes of each, fit into memory at once (at least 1)."""
+        ...
+
+    def run(
+        self,
+        task: Task,
+        repeats: Sequence[int],
+        curves: dict[str, NDArray[np.float32]],
+        tick: Callable[[int], None],
+    ) -> None:
+        """Train all schemes from the starts of these repeats and fill the curves on the way.
+
+        Args:
+            task: The study.
+            repeats: Which repeats, as indices into ``task.design.seeds``.
+            curves: For each name in ``task.metrics`` an array of NaN of shape
+                (split, scheme, repeat of this call, point), filled as the points of the design are
+                reached. NaN stays where nothing was measured; a loss that is not finite is written
+                as inf, from there to the end.
+            tick: Called with the number of optimiser steps done since the last call.
+        """
+        ...

@@ -1,0 +1,115 @@
+"""The verb `explain`: what a scheme or an activation is, in words and figures.
+
+The words are the docstrings, so the page a person reads and the reference are one text.
+"""
+
+import inspect
+import json
+import math
+from dataclasses import asdict, dataclass
+
+from fanin.calls import format_number, parse_call
+from fanin.errors import FaninError, nearest
+from fanin.schemes import Fans, Scheme, as_scheme, find
+from fanin.schemes import names as scheme_names
+from fanin.theory import activation, activation_names, gain, second_moment
+
+EXAMPLE = Fans(256.0, 64.0)
+"""The layer whose figures are shown: 256 inputs, 64 outputs."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A page on one thing.
+
+    Attributes:
+        name: The thing, printed in full.
+        kind: ``"scheme"``, ``"activation"`` or ``"contents"``.
+        text: What there is to know.
+        figures: Name of a figure to its value.
+    """
+
+    name: str
+    kind: str
+    text: str
+    figures: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        title = self.name if self.kind == "contents" else f"{self.name} ({self.kind})"
+        lines = [f"{name}: {value:.6g}" for name, value in self.figures]
+        return "\n\n".join(part for part in (title, self.text, "\n".join(lines)) if part)
+
+    def to_json(self) -> str:
+        """Write the page as JSON.
+
+        Returns:
+            An object with the fields of the page.
+        """
+        return json.dumps({**asdict(self), "figures": dict(self.figures)}, indent=2)
+
+
+def explain(name: str | None = None) -> Explanation:
+    """Explain a scheme or an activation.
+
+    Args:
+        name: Such as ``"he_normal"``, ``"normal(std=0.01)"``, ``"tanh"``, ``"leaky_relu(0.2)"``;
+            None lists what there is.
+
+    Returns:
+        The page; print it to read it.
+
+    Raises:
+        FaninError: Nothing has that name.
+
+    Example:
+        >>> print(explain("relu"))
+        relu (activation)
+        <BLANKLINE>
+        Weights of standard deviation gain / sqrt(fan_in) keep the size of a unit signal.
+        <BLANKLINE>
+        second moment of relu(z), z ~ N(0, 1): 0.5
+        gain: 1.41421
+    """
+    if name is None:
+        text = f"schemes: {', '.join(scheme_names())}\nactivations: {', '.join(activation_names())}"
+        return Explanation("What fanin explain knows", "contents", text)
+    word = parse_call(name).name
+    if word in activation_names():
+        return _activation(name)
+    try:
+        find(word)
+    except FaninError:
+        known = (*scheme_names(), *activation_names())
+        raise FaninError(
+            f'there is nothing called "{word}" to explain{nearest(word, known)}; "fanin explain" '
+            "lists the names"
+        ) from None
+    return _scheme(name)
+
+
+def _activation(name: str) -> Explanation:
+    known = activation(name)
+    figures = (
+        (f"second moment of {known}(z), z ~ N(0, 1)", second_moment(name)),
+        ("gain", gain(name)),
+    )
+    text = "Weights of standard deviation gain / sqrt(fan_in) keep the size of a unit signal."
+    return Explanation(str(known), "activation", text, figures)
+
+
+def _scheme(name: str) -> Explanation:
+    scheme = as_scheme(name)
+    text = inspect.cleandoc(type(scheme).__doc__ or "")
+    return Explanation(str(scheme), "scheme", text, _promised(scheme))
+
+
+def _promised(scheme: Scheme) -> tuple[tuple[str, float], ...]:
+    try:
+        moments = scheme.promised(EXAMPLE)
+    except FaninError:
+        return ()  # a scheme of whole matrices promises nothing of one element without a shape
+    layer = f"{format_number(EXAMPLE.fan_in)} inputs and {format_number(EXAMPLE.fan_out)} outputs"
+    figures = [(f"standard deviation for {layer}", moments.std)]
+    if moments.mean or math.isclose(moments.std, 0):
+        figures.insert(0, ("mean", moments.mean))
+    return tuple(figures)

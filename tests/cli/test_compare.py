@@ -1,0 +1,154 @@
+"""`fanin compare` as it is typed, its output as it is read."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+STUDY = (
+    "compare --data notes.csv --target class --scale --holdout 0.3 --split-seed 42 "
+    '--network "4-1 sigmoid" --schemes zeros,uniform,he_normal --optimizer rmsprop '
+    "--batch-size 16 --epochs 2 --repeats 6 "
+)
+
+
+def test_the_study_of_the_lesson(folder, run):
+    outcome = run(STUDY + "--html study.html")
+    assert outcome.status == 0
+    assert "After 18 steps, 6 repeats of each scheme" in outcome.out
+    # In a pipe: full names, no boxes, one row per scheme.
+    rows = [line for line in outcome.out.splitlines() if line.startswith("uniform(-0.05, 0.05)  ")]
+    assert len(rows) == 1
+    assert outcome.out.isascii()
+    assert outcome.err == "wrote study.html\n"
+    page = (folder / "study.html").read_text()
+    assert not re.search(r"""(src|href)=["']https?:""", page)
+    assert str(folder) not in page
+
+
+@pytest.mark.usefixtures("folder")
+def test_json_holds_the_curves(run):
+    outcome = run(STUDY + "--json")
+    study = json.loads(outcome.out)
+    assert outcome.status == 0
+    assert study["design"]["schemes"] == ["zeros", "uniform(-0.05, 0.05)", "he_normal"]
+    assert len(study["curves"]["held_out_loss"]["zeros"]) == 6
+    assert study["step"] == [0, 9, 18]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_same_line_gives_the_same_answer(run):
+    assert run(STUDY).out == run(STUDY).out
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_network_from_a_script(run):
+    line = "compare --data notes.csv --target class --schemes he_normal --repeats 2 --epochs 1 "
+    assert run(line + "--network train.py:build").status == 0
+    bare = run(line + "--network train.py:Bare")
+    assert bare.status == 2
+    assert "shift" in bare.err
+    ruled = run(line + "--network train.py:Bare --rule shift=zeros")
+    assert (ruled.status, ruled.err) == (0, "")
+
+
+def test_a_diverging_run_is_counted(run):
+    line = (
+        'compare --data diabetes --network 10-1 --schemes "normal(0, 30)" --rate 1000 '
+        "--epochs 2 --repeats 3 --json"
+    )
+    outcome = run(line)
+    assert outcome.status == 0
+    assert json.loads(outcome.out)["schemes"][0]["diverged"] == 3
+
+
+@pytest.mark.usefixtures("spoiled")
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("--target klass", 'no column "klass".*"class"'),
+        ("--data nots.csv", "nots.csv.*notes.csv"),
+        ("--data irish", '"iris"'),
+        ("--data text.csv", "feature 1.*n/a"),
+        ("--data hole.csv", "feature 1"),
+        ("--data one_class.csv", "at least two classes"),
+        ("--data empty.csv", "empty"),
+        ("--schemes he_norml", 'did you mean "he_normal"'),
+        ("--schemes 'normal(0, -1)'", "std"),
+        ("--schemes zeros,zeros", "zeros twice"),
+        ("--schemes ,", "schemes is empty"),
+        ("--network 5-1", "5 inputs.*4 features"),
+        ("--network 4-3", "3 outputs.*2 classes"),
+        ("--network '4-8-1 rulu'", 'did you mean "relu"'),
+        ("--network train.py:biuld", 'did you mean "build"'),
+        ("--network train.py:number", "of type int"),
+        ("--network train.py:broken", "no GPU in this machine"),
+        ("--network nothere.py:build", "no file nothere.py"),
+        ("--network no.module:build", "no module no"),
+        ("--repeats 0", "repeats must be at least 1"),
+        ("--repeats many", "--repeats"),
+        ("--seed -1", "seed"),
+        ("--optimizer adm", 'did you mean "adam"'),
+        ("--rate -1", "rate"),
+        ("--batch-size 0", "batch_size must be at least 1"),
+        ("--holdout 1.5", "holdout"),
+        ("--epochs 1 --steps 3", "not both"),
+        ("--loss hinge", "hinge"),
+        ("--rule shift", "NAME=SCHEME"),
+        ("--rule shift=zeros", "shift"),
+        ("--html nowhere/x.html", "no folder nowhere"),
+        ("--colour", "colour"),
+    ],
+)
+def test_bad_input_is_told_and_never_a_traceback(run, change, expected):
+    base = "compare --data notes.csv --target class --network '4-1' --schemes zeros --repeats 2 "
+    outcome = run(f"{base} {change}")
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert re.search(expected, outcome.err, re.DOTALL), outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def start(line, folder, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "fanin", *line],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_ctrl_c_keeps_what_is_finished(folder):
+    line = ["compare", "--data", "digits", "--network", "64-16-10 relu", "--schemes"]
+    line += ["he_normal,zeros", "--repeats", "2", "--epochs", "100000", "--rate", "0.01"]
+    process = start(line, folder)
+    # The first line of progress comes after ten seconds of training: epochs are finished by then.
+    assert "training steps" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "Stopped by hand" in out
+
+
+def test_an_ascii_terminal_and_a_closed_pipe(folder):
+    line = ["explain", "orthogonal"]
+    process = start(line, folder, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert out.isascii()
+    closed = subprocess.run(
+        f"{sys.executable} -m fanin explain orthogonal | true",
+        shell=True,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert closed.stderr == ""
