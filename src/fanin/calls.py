@@ -55,7 +55,7 @@ def parse_call(text: str) -> Call:
             args = tuple(_value(node) for node in tree.args)
             kwargs = tuple((_keyword(word), _value(word.value)) for word in tree.keywords)
             return Call(tree.func.id, args, kwargs)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         pass
     raise FaninError(f"cannot read {text!r}: write a name with arguments, such as normal(std=0.01)")
 

@@ -101,6 +101,11 @@ def test_a_diverging_run_is_counted(run):
         ("--rule shift", "NAME=SCHEME"),
         ("--rule shift=zeros", "shift"),
         ("--html nowhere/x.html", "no folder nowhere"),
+        ("--html .", "is a folder"),
+        ("--network train.py", "write train.py:build"),
+        ("--network train.py:", "write train.py:build"),
+        ("--rate nan", "rate of sgd must be a finite number above 0"),
+        ("--data 'circles(n=0)' --network 2-1", "n must be at least 1"),
         ("--colour", "colour"),
     ],
 )
@@ -152,3 +157,48 @@ def test_an_ascii_terminal_and_a_closed_pipe(folder):
         check=False,
     )
     assert closed.stderr == ""
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_a_network_prints_is_no_part_of_the_result(run, folder):
+    (folder / "loud.py").write_text(
+        "from torch import nn\nprint('imported')\n"
+        "def build():\n    print('built')\n    return nn.Linear(4, 2)\n"
+    )
+    line = "compare --data notes.csv --target class --schemes zeros --repeats 1 --epochs 1 --json "
+    outcome = run(line + "--network loud.py:build")
+    assert json.loads(outcome.out)["repeats"] == 1
+    assert outcome.err.startswith("imported\nbuilt\n")
+
+
+def test_ctrl_c_before_anything_is_finished_is_told(run, monkeypatch):
+    """Typer would end it without a word."""
+
+    def explain(name):
+        raise KeyboardInterrupt(name)
+
+    monkeypatch.setattr("fanin.verbs.explain.explain", explain)
+    outcome = run("explain he_normal")
+    assert (outcome.status, outcome.out) == (130, "")
+    assert outcome.err == "fanin: stopped before anything was finished\n"
+
+
+def test_a_closed_pipe_is_no_finding(folder):
+    """Typer would end it with status 1, which means findings."""
+    closed = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m fanin explain orthogonal | true; exit $PIPESTATUS"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_report_that_cannot_be_written_is_refused_before_training(run, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    outcome = run(STUDY + "--html study.html")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "no permission to write study.html" in outcome.err

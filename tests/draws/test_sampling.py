@@ -3,7 +3,9 @@
 import inspect
 import json
 from pathlib import Path
+from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,6 +26,7 @@ from fanin.draws import (
 from fanin.draws.kernel import fill_run
 from fanin.draws.reference import numbers_at
 from fanin.errors import FaninError
+from fanin.schemes import orthogonal
 
 GOLDEN = Path(__file__).parent / "golden.json"
 
@@ -151,3 +154,19 @@ def test_wrong_arguments_are_told():
         sample(law, 0, "w", (3,), dtype=np.int32)
     with pytest.raises(FaninError, match="C-contiguous"):
         fill(np.empty((4, 4), np.float32).T[1:], law, 0, "w")
+
+
+@pytest.mark.parametrize("kind", ["V8", "int8", ml_dtypes.int4, "no such type"])
+@pytest.mark.parametrize("shape", [(3,), (0,)])
+def test_a_type_that_holds_no_fractions_is_refused(kind: Any, shape: tuple[int, ...]) -> None:
+    with pytest.raises(FaninError, match="dtype must be a floating-point type"):
+        sample(Normal(), 0, "w", shape, dtype=kind)
+    with pytest.raises(FaninError, match="dtype must be a floating-point type"):
+        orthogonal().values((3, *shape), seed=0, name="w", dtype=kind)
+
+
+@pytest.mark.parametrize("kind", [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, np.longdouble])
+def test_a_type_that_numpy_was_taught_is_cast_to_last(kind: Any) -> None:
+    drawn = sample(Normal(), 0, "w", (50,), dtype=kind)
+    assert drawn.dtype == kind
+    assert (drawn == sample(Normal(), 0, "w", (50,)).astype(kind)).all()

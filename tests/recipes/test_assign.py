@@ -79,6 +79,37 @@ def test_all_that_is_wrong_is_told_at_once_with_the_line_that_mends_it() -> None
     assign(slots, "he_normal", ast.literal_eval(rules))
 
 
+def test_the_offered_rules_are_as_short_as_a_deep_model_allows_and_can_be_pasted() -> None:
+    slots = [
+        *(unknown(f"h.{i}.attn.c_attn.weight", 8, 24) for i in range(12)),
+        *(unknown(f"h.{i}.attn.c_attn.bias", 24) for i in range(12)),
+        *(unknown(f"h.{i}.moe.{j}.c_attn.bias", 24) for i in range(2) for j in range(2)),
+        unknown("h.0.twice", 3),
+        unknown("h.1.twice", 3, 3),
+        kernel("head.weight"),
+        kernel("head.bias"),
+    ]
+    with pytest.raises(FaninError) as caught:
+        assign(slots, "he_normal")
+    rules = ast.literal_eval(str(caught.value).rpartition("rules=")[2])
+    assert rules == {
+        "h.*.attn.c_attn.weight": "normal(0, 0.02)",
+        "h.*.attn.c_attn.bias": "zeros",
+        "h.*.moe.*.c_attn.bias": "zeros",
+        "h.0.twice": "ones",
+        "h.1.twice": "normal(0, 0.02)",
+    }
+    assign(slots, "he_normal", rules)
+
+
+def test_a_whole_name_matches_itself_whatever_brackets_it_holds() -> None:
+    slots = [unknown("scale[0]", 3), unknown("scale[1]", 3)]
+    with pytest.raises(FaninError) as caught:
+        assign(slots, "he_normal")
+    rules = ast.literal_eval(str(caught.value).rpartition("rules=")[2])
+    assert [str(row.scheme) for row in assign(slots, "he_normal", rules).rows] == ["ones", "ones"]
+
+
 def test_an_offered_pattern_never_takes_a_known_parameter() -> None:
     slots = [kernel("fc.weight"), unknown("a.weight", 8, 8), unknown("b.weight", 8, 8)]
     with pytest.raises(FaninError) as caught:

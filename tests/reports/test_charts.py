@@ -195,6 +195,17 @@ def test_what_lies_outside_is_told():
     assert "3 of 72 values of the loss lie outside." in notes
 
 
+def test_runs_that_diverge_do_not_stretch_the_axis():
+    """A number stands for infinity in the data of a chart, and it is no loss of anybody's."""
+    ends = np.full((2, 4, 1), INF)
+    curves = np.concatenate([np.full((2, 4, 1), 0.7), np.full((2, 4, 1), 0.5), ends], axis=2)
+    curves[0, :, 2] = 0.3
+    shown = panels(curve_chart(dataset({"loss": curves}), ["s0", "s1"]))[0]
+    domain = shown["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    assert 0.2 < domain[0] < 0.3
+    assert 0.7 < domain[1] < 0.8
+
+
 def test_along_steps_where_the_points_are_not_ends_of_epochs():
     data = dataset({"loss": four_runs()}, epoch=[0.0, 0.5])
     spec = curve_chart(data, ["s0", "s1"])

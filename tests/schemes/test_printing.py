@@ -78,6 +78,9 @@ def test_canonical_forms(written: str, printed: str) -> None:
     ("text", "message"),
     [
         ("he_norml", "there is no scheme 'he_norml'; did you mean \"he_normal\"? The schemes are "),
+        ("kaiming", 'did you mean "he_normal"?'),
+        ("He", 'did you mean "he_normal"?'),
+        ("normal(" + "-" * 9999 + "1)", "cannot read"),
         ("kaiming_norml", 'did you mean "he_normal"?'),
         ("xyz", "there is no scheme 'xyz'. The schemes are zeros, ones, constant, uniform"),
         ("he_normal(", "cannot read 'he_normal('"),

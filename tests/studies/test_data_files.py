@@ -182,3 +182,38 @@ def test_no_bytes_end_in_a_traceback(tmp_path: Path, content: bytes) -> None:
         path.write_bytes(content)
         with pytest.raises(FaninError):
             load(path, target="a column of that name")
+
+
+def test_a_file_that_is_not_text_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.csv"
+    path.write_bytes("a,class\n1,é\n".encode("latin-1"))
+    with pytest.raises(FaninError, match=r"not in UTF-8 \(see its byte 11\); save it as UTF-8"):
+        load(path, target="class")
+    path.write_bytes(b"\0" * 5000)
+    with pytest.raises(FaninError) as problem:
+        load(path, target="class")
+    assert str(problem.value).isprintable()
+    assert len(str(problem.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        ("3,25", "decimal point"),
+        ("2026-11-22", "days since"),
+        ("red", "get_dummies"),
+    ],
+)
+def test_what_to_do_with_text_depends_on_the_text(tmp_path: Path, value: str, advice: str) -> None:
+    path = tmp_path / "notes.csv"
+    path.write_text(f"a;class\n{value};0\n{value};1\n", encoding="utf-8")
+    with pytest.raises(FaninError, match=advice):
+        load(path, target="class")
+
+
+def test_a_value_that_overflows_in_scaling_is_named(tmp_path: Path) -> None:
+    """Its standard deviation is infinite, so what is scaled holds NaN and small numbers only."""
+    path = tmp_path / "notes.csv"
+    path.write_text("a,b,class\n" + "".join(f"{i},{i}e300,{i % 2}\n" for i in range(9)))
+    with pytest.raises(FaninError, match=r'column "b" of notes\.csv .*too large for float32'):
+        load(path, target="class", scale=True)

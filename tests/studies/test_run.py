@@ -100,6 +100,11 @@ def test_stopped_by_hand_before_anything_was_measured() -> None:
         run_study(case(LINE, blobs()), stopping(KeyboardInterrupt(), 0, 0))
 
 
+def test_stopped_by_hand_when_only_the_starts_were_measured() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_study(case(LINE, blobs()), stopping(KeyboardInterrupt(), 0, 1))
+
+
 def test_an_error_in_a_later_chunk_loses_nothing() -> None:
     problem = MemoryError("no room")
     study = run_study(case(LINE, blobs(), repeats=4), stopping(problem, 2, 1))

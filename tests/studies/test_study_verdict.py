@@ -52,7 +52,7 @@ def test_a_winner_among_equals():
 
 def test_all_alike():
     shuffled = np.random.default_rng(0).permutation(EVEN)
-    sentences = said({"a": falling(shuffled), "b": falling(EVEN)}, accuracy=True)
+    sentences = said({"a": falling(shuffled), "b": falling(EVEN * 1.001)}, accuracy=True)
     assert sentences[0] == (
         "No best scheme: 20 repeats cannot tell a and b apart; their differences in held-out loss "
         "can be luck."
@@ -128,8 +128,12 @@ def test_one_scheme():
 def test_identical_schemes():
     curves = falling(EVEN)
     sentences = said({"zeros": curves, "constant(0)": curves})
-    assert sentences[1] == "zeros and constant(0) ended at exactly the same loss in every repeat."
-    assert "(shared first places count for each)" in sentences[2]
+    assert sentences == (
+        "No best scheme: zeros and constant(0) ended at exactly the same loss in every repeat.",
+    )
+    one_more = said({"zeros": curves, "constant(0)": curves, "c": falling(EVEN + 1)})
+    assert one_more[1] == "zeros and constant(0) ended at exactly the same loss in every repeat."
+    assert "(shared first places count for each)" in one_more[3]
 
 
 def test_a_leader_by_rank_that_loses_to_another():
@@ -158,8 +162,16 @@ def test_stuck_and_diverged_are_named_with_their_intervals():
 
 
 def test_no_winner_where_all_diverged():
+    all_of_them = "8 of 8 runs (interval 68 to 100 %)"
     sentences = said({"a": [[0.7, INF]] * 8, "b": [[0.7, INF]] * 8})
-    assert any("there is no winner" in sentence for sentence in sentences)
+    assert sentences == (
+        "Every run of every scheme diverged: there is nothing to compare. A smaller rate may help.",
+        f"Diverged: a in {all_of_them} and b in {all_of_them}; these runs rank last.",
+    )
+    assert said({"a": [[0.7, INF]] * 8}) == (
+        "Every run diverged: there is nothing to compare. A smaller rate may help.",
+        f"Diverged: a in {all_of_them}.",
+    )
     assert "steps to" not in str(study_of({"a": [[0.7, INF]] * 8}))
 
 
@@ -172,7 +184,7 @@ def test_an_interrupted_study_says_what_it_rests_on():
     curves = {s: falling(EVEN) for s in "ab"}
     for curve in curves.values():
         curve[:, 3:] = NAN
-    assert "No repeat was trained to the end: every figure is from step 20 of 50." in said(curves)
+    assert said(curves)[0].startswith("At step 20 of 50, where the study was stopped: No best ")
 
 
 def test_still_falling_is_said():
@@ -230,3 +242,37 @@ def test_every_pair_is_tabulated_by_every_measure():
     assert pair_tables(study_of({"a": falling(EVEN)}).summary()) == ()
     many = {f"normal(0, {i})": falling(EVEN[:2]) for i in range(1, 16)}
     assert pair_tables(study_of(many).summary()) == ()
+
+
+def test_a_longer_training_of_one_scheme_ranks_nothing():
+    slow = np.linspace(2, 1, 6) * np.ones((20, 1)) + EVEN[:, None]
+    assert said({"a": slow})[-1].endswith("a longer one may end lower.")
+
+
+def test_starts_alone_are_no_result():
+    """Stopped after the first measurement, nothing is trained, whatever the starts look like."""
+    curves = {s: falling(EVEN + i) for i, s in enumerate("ab")}
+    for curve in curves.values():
+        curve[:, 1:] = NAN
+    assert said(curves) == ("No repeat was trained under every scheme: there is no result.",)
+
+
+def test_a_loss_to_infinity_has_no_size():
+    """b diverges always, c in 15 of 20: neither is worse by a number."""
+    some = falling(EVEN + 0.1)
+    some[:15, -1] = INF
+    sentences = said({"a": falling(EVEN), "b": [[0.7, *[INF] * 5]] * 20, "c": some})
+    assert "a is better than b in 20 of 20 repeats (which diverged in all of them, p < " in (
+        " ".join(sentences)
+    )
+    assert "a is better than c in 20 of 20 repeats (which diverged in half of them or more, " in (
+        " ".join(sentences)
+    )
+    assert any(s.startswith("From run to run a varies") and " and c most (" in s for s in sentences)
+
+
+def test_a_single_worse_scheme_among_many_is_told_by_its_own_figures():
+    curves = {f"s{i}": falling(flipped(6 + i)) for i in range(9)}
+    sentences = said({**curves, "bad": falling(EVEN + 1)})
+    assert sum("is better than bad in 20 of 20 repeats (by " in s for s in sentences) == 1
+    assert not any("at least 20 of 20" in sentence for sentence in sentences)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import fanin
 from fanin.recipes import start
@@ -227,3 +228,46 @@ def test_a_write_that_does_not_take_effect_is_an_error() -> None:
     layer.weight = Stubborn(torch.zeros(2, 3))
     with pytest.raises(fanin.FaninError, match="weight does not hold what was written"):
         fanin.init_(layer, "he_normal")
+
+
+class Listener(TorchDispatchMode):
+    """Notes the sizes of what torch writes and makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes = list[int]()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor) and not func.is_view:
+            self.sizes.append(result.numel())
+        return result
+
+
+def test_an_ordinary_parameter_is_drawn_into_its_own_memory() -> None:
+    layer, twin = nn.Embedding(300, 300, padding_idx=3), nn.Embedding(300, 300, padding_idx=3)
+    expected, where = values(twin, "he_normal", seed=4)["weight"], layer.weight.data_ptr()
+    with Listener() as heard:
+        fanin.init_(layer, "he_normal", seed=4)
+    assert max(heard.sizes, default=0) < 300 * 300, "no copy beside it"
+    assert layer.weight.data_ptr() == where
+    assert torch.equal(layer.weight, expected)
+
+
+class Computed(nn.Module):
+    """A module whose property stands before its parameter and makes another at every look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_parameter("scale", nn.Parameter(torch.zeros(2, 3)))
+        self.ready = True
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "scale" and "ready" in vars(self):
+            return nn.Parameter(torch.zeros(2, 3))
+        return super().__getattribute__(name)
+
+
+def test_a_parameter_that_is_another_at_every_look_is_an_error() -> None:
+    with pytest.raises(fanin.FaninError, match="scale does not hold what was written"):
+        fanin.init_(Computed(), "normal", rules={"scale": "normal"})

@@ -1,5 +1,6 @@
 """What cannot be initialised is refused by name, and the model stays as it was."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -67,6 +68,26 @@ def test_a_tensor_that_cannot_hold_a_start(weight: nn.Parameter, message: str) -
     with pytest.raises(fanin.FaninError, match=rf"cannot initialise b\.weight: {message}"):
         fanin.init_(nn.ModuleDict({"a": first, "b": second}), "he_normal")
     assert torch.equal(before, first.weight)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "dtype"),
+    [
+        ("constant(1e6)", torch.float16),
+        ("normal(0, 2e4)", torch.float16),
+        ("uniform(0, 1e39)", torch.float32),
+        ("normal(1e39, 1)", torch.float64),
+    ],
+)
+def test_values_beyond_the_dtype_are_refused_before_any_is_written(
+    scheme: str, dtype: torch.dtype
+) -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).to(dtype))
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(fanin.FaninError, match=r"1\.weight: .*, and the largest torch\.float"):
+        fanin.init_(model, "zeros", rules={"1.weight": scheme})
+    assert all(torch.equal(old, model.state_dict()[name]) for name, old in before.items())
+    fanin.init_(nn.Linear(2, 2).half(), "normal(0, 9e3)")
 
 
 def test_overlapping_parameters_would_overwrite_each_other() -> None:

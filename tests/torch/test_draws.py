@@ -68,6 +68,12 @@ def test_strides_change_nothing():
     assert (sample_(last, Normal(), 0, "w").reshape(50, 40) == straight).all()
 
 
+def test_a_negated_view_is_written_to_as_it_reads():
+    tensor = vars(torch)["_neg_view"](torch.zeros(3, 4))
+    sample_(tensor, Normal(), 0, "w")
+    assert torch.equal(tensor, torch.as_tensor(sample(Normal(), 0, "w", (3, 4))))
+
+
 def test_the_write_is_seen_by_autograd():
     weight = torch.nn.Parameter(torch.ones(3))
     loss = (weight * weight).sum()

@@ -159,6 +159,24 @@ def test_a_subclass_is_its_layer_and_what_it_adds_is_unknown() -> None:
     assert not found["scale"].known
 
 
+class Turned(nn.Linear):
+    """A linear layer that stores its weight as (in, out)."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.weight = nn.Parameter(torch.zeros(in_features, out_features))
+
+
+def test_a_linear_weight_stored_as_in_out_is_read_so() -> None:
+    found = by_name(Turned(6, 4))
+    assert found["weight"].layout == Layout.dense()
+    assert found["weight"].fans == found["bias"].fans == Fans(6, 4)
+    # Sizes that are neither, as pruned channels leave them, say nothing against (out, in).
+    pruned = nn.Linear(6, 4)
+    pruned.weight = nn.Parameter(pruned.weight[:3])
+    assert by_name(pruned)["weight"].fans == Fans(6, 3)
+
+
 def test_shared_memory_is_one_slot_under_all_its_names() -> None:
     layer = nn.Linear(4, 4)
     model = nn.ModuleDict({"a": layer, "b": layer, "wte": nn.Embedding(4, 4), "c": nn.Linear(4, 4)})

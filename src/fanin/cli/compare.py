@@ -1,6 +1,8 @@
 """The command `fanin compare`."""
 
+import os
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -68,29 +70,31 @@ def compare(
     from fanin.reports.terminal import show, write
     from fanin.verbs.compare import compare as run
 
-    if html is not None and not html.absolute().parent.is_dir():
-        raise FaninError(f"--html: there is no folder {html.parent} to write {html.name} to")
+    if html is not None:
+        _check_writable(html)
     columns = [name.strip() for name in target.split(",")] if target is not None else None
-    study = run(
-        load_builder(network) if is_reference(network) else network,
-        data,
-        schemes=schemes,
-        target=columns[0] if columns is not None and len(columns) == 1 else columns,
-        scale=scale,
-        holdout=holdout,
-        split_seed=split_seed,
-        task=task,
-        repeats=repeats,
-        seed=seed,
-        optimizer=optimizer,
-        rate=rate,
-        batch_size=batch_size,
-        epochs=epochs,
-        steps=steps,
-        loss=loss,
-        rules=dict(_rule(text) for text in rule or []),
-        quiet=quiet,
-    )
+    # A person's own code may print; only the result belongs on stdout.
+    with redirect_stdout(sys.stderr):
+        study = run(
+            load_builder(network) if is_reference(network) else network,
+            data,
+            schemes=schemes,
+            target=columns[0] if columns is not None and len(columns) == 1 else columns,
+            scale=scale,
+            holdout=holdout,
+            split_seed=split_seed,
+            task=task,
+            repeats=repeats,
+            seed=seed,
+            optimizer=optimizer,
+            rate=rate,
+            batch_size=batch_size,
+            epochs=epochs,
+            steps=steps,
+            loss=loss,
+            rules=dict(_rule(text) for text in rule or []),
+            quiet=quiet,
+        )
     if json:
         write(sys.stdout, study.to_json() + "\n")
     else:
@@ -100,6 +104,17 @@ def compare(
         write(sys.stderr, f"wrote {html}\n")
     if study.stopped:
         raise typer.Exit(130)
+
+
+def _check_writable(html: Path) -> None:
+    """Whoever waits for an hour of training wants to have been told before."""
+    if html.is_dir():
+        raise FaninError(f"--html: {html} is a folder: name a file in it")
+    folder = html.absolute().parent
+    if not folder.is_dir():
+        raise FaninError(f"--html: there is no folder {html.parent} to write {html.name} to")
+    if not os.access(html if html.exists() else folder, os.W_OK):
+        raise FaninError(f"--html: no permission to write {html}")
 
 
 def _rule(text: str) -> tuple[str, str]:

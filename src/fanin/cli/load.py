@@ -18,14 +18,14 @@ def is_reference(text: str) -> bool:
         text: What was typed.
 
     Returns:
-        Whether it has the form ``file.py:name`` or ``package.module:name``.
+        Whether it has a colon, as ``file.py:name`` and ``package.module:name`` have, or is the name
+        of a Python file; no line of the grammar of networks is either.
 
     Example:
         >>> is_reference("train.py:build"), is_reference("4-8-1 relu")
         (True, False)
     """
-    place, colon, name = text.rpartition(":")
-    return bool(colon) and bool(place) and name.isidentifier()
+    return ":" in text or text.endswith(".py")
 
 
 def load_builder(text: str) -> Callable[[], Any]:
@@ -38,10 +38,16 @@ def load_builder(text: str) -> Callable[[], Any]:
         The function.
 
     Raises:
-        FaninError: The file, the module or the name is not there, the code fails on import, or the
-            name is not that of a function.
+        FaninError: The text is no such reference, the file, the module or the name is not there,
+            the code fails on import, or the name is not that of a function.
     """
     place, _, name = text.rpartition(":")
+    if not place or not name.isidentifier():
+        file = text.rstrip(":")
+        raise FaninError(
+            f"{text} does not say which function builds the model: write "
+            f"{file if file.endswith('.py') else 'train.py'}:build, with its name for build"
+        )
     try:
         module = _from_file(Path(place)) if place.endswith(".py") else _from_path(place)
     except FaninError:

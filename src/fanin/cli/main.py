@@ -3,9 +3,11 @@
 Commands import what they need when they run, so that `fanin --help` answers at once.
 """
 
+import functools
 import os
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -28,8 +30,27 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command()(compare)
-app.command()(explain)
+
+
+def _ending(command: Callable[..., None]) -> Callable[..., None]:
+    """Say how a command was cut short, before Typer, which would say nothing, sees it."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            _say("fanin: stopped before anything was finished")
+            raise typer.Exit(STOPPED) from None
+        except BrokenPipeError:
+            # Whoever read our output has seen enough. Python would complain again on flushing.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return run
+
+
+for _command in (compare, explain):
+    app.command()(_ending(_command))
 
 
 def _version(asked: bool) -> bool:
@@ -58,13 +79,6 @@ def main() -> None:
     except FaninError as problem:
         _say(f"fanin: {problem}")
         sys.exit(USAGE)
-    except KeyboardInterrupt:
-        _say("fanin: stopped before anything was finished")
-        sys.exit(STOPPED)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 def _say(text: str) -> None:

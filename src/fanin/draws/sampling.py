@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fanin.draws.dtypes import floating
 from fanin.draws.keys import key
 from fanin.draws.laws import Constant, Law
 from fanin.draws.reference import numbers_at
 from fanin.draws.regions import Runs, runs_of
-from fanin.draws.threefry import words_at
+from fanin.draws.threefry import threefry, words_at
 from fanin.errors import FaninError
 
 WORTH_COMPILING = 2**16
@@ -60,9 +61,7 @@ def sample(
         True
     """
     stream, runs = key(seed, name), runs_of(tuple(shape), region)
-    kind = np.dtype(dtype)
-    if kind.kind not in "fV":
-        raise FaninError(f"dtype must be a floating-point type, got {kind}")
+    kind = floating(dtype)
     if isinstance(law, Constant):
         return np.full(runs.shape, law.value, kind)
     out = np.empty(runs.shape, np.float32)
@@ -134,8 +133,12 @@ def permutation(seed: int, name: str, size: int) -> NDArray[np.int64]:
         >>> sorted(permutation(0, "data order/epoch 0", 5).tolist())
         [0, 1, 2, 3, 4]
     """
-    pairs = words(seed, name, (size, 2)).astype(np.uint64)
-    return np.argsort(pairs[:, 0] << np.uint64(32) | pairs[:, 1], kind="stable").astype(np.int64)
+    runs_of((size, 2), None)
+    block = np.arange(size, dtype=np.uint64)  # the words 2 i and 2 i + 1 are those of block i
+    low, high = block.astype(np.uint32), (block >> np.uint64(32)).astype(np.uint32)
+    first, second = threefry(key(seed, name), low, high)
+    pairs = first.astype(np.uint64) << np.uint64(32) | second
+    return np.argsort(pairs, kind="stable").astype(np.int64)
 
 
 def _fill_runs(out: NDArray[np.float32], law: Law, stream: tuple[int, int], runs: Runs) -> None:

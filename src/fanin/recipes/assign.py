@@ -5,6 +5,7 @@ or else from its role. What cannot be settled is reported all at once, so that o
 rules mends it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -29,7 +30,7 @@ def assign(slots: Sequence[Slot], scheme: str | Scheme, rules: Rules | None = No
         slots: The parameters of a model.
         scheme: Scheme of the kernels; the rest gets its companions.
         rules: Pattern of names to scheme, in order of precedence. A pattern is matched, case and
-            all, against every name a parameter goes by.
+            all, against every name a parameter goes by; a whole name matches itself.
 
     Returns:
         The plan.
@@ -49,7 +50,7 @@ def assign(slots: Sequence[Slot], scheme: str | Scheme, rules: Rules | None = No
     ordered = _read(rules)
     matches = {
         slot.name: [
-            pattern for pattern in ordered if any(fnmatchcase(name, pattern) for name in slot.names)
+            pattern for pattern in ordered if any(_matches(name, pattern) for name in slot.names)
         ]
         for slot in slots
     }
@@ -81,6 +82,11 @@ def start(
         FaninError: As for `assign`.
     """
     return assign(slots, scheme, rules).start(seed)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    # A name may hold brackets, which a pattern reads as a choice: the name itself always counts.
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 def _read(rules: Rules | None) -> dict[str, Scheme]:
@@ -137,19 +143,29 @@ def _left_over(unknown: Sequence[Slot], slots: Sequence[Slot]) -> str:
 
 
 def _suggestion(unknown: Sequence[Slot], slots: Sequence[Slot]) -> str:
-    """Write rules that cover all unknown parameters: one per last word, if it is theirs alone."""
+    """Write rules that cover all unknown parameters: one for many where they stand alike."""
     taken = [name for slot in slots if slot.known for name in slot.names]
     lines = dict[str, str]()
     for slot in unknown:
+        if any(_matches(slot.name, pattern) for pattern in lines):
+            continue
         last = slot.name.rpartition(".")[2]
-        shared = sum(fnmatchcase(other.name, f"*.{last}") for other in unknown) > 1
-        free = not any(fnmatchcase(name, f"*.{last}") for name in taken)
-        fits = fnmatchcase(slot.name, f"*.{last}")
-        pattern = f"*.{last}" if shared and free and fits else slot.name
+        # All of one last word, or else all of one place in numbered layers.
+        wide = (f"*.{last}", re.sub(r"(?<=\.)\d+(?=\.)|^\d+(?=\.)", "*", slot.name))
+        alike = (pattern for pattern in wide if _fits(pattern, slot, unknown, taken))
+        pattern = next(alike, slot.name)
         vector = "zeros" if "bias" in last or "beta" in last else "ones"
-        lines.setdefault(pattern, vector if len(slot.shape) < 2 else "normal(0, 0.02)")
+        lines[pattern] = vector if len(slot.shape) < 2 else "normal(0, 0.02)"
     inside = ", ".join(f'"{pattern}": "{scheme}"' for pattern, scheme in lines.items())
     return "{" + inside + "}"
+
+
+def _fits(pattern: str, slot: Slot, unknown: Sequence[Slot], taken: Sequence[str]) -> bool:
+    """Tell whether a pattern covers the parameter and others like it, and none that is settled."""
+    covered = [other for other in unknown if fnmatchcase(other.name, pattern)]
+    alike = all(len(other.shape) == len(slot.shape) for other in covered)
+    settled = any(fnmatchcase(name, pattern) for name in taken)
+    return len(covered) > 1 and slot in covered and alike and not settled
 
 
 def _by_rule(slot: Slot, scheme: Scheme, matches: Sequence[str]) -> Row:

@@ -40,6 +40,8 @@ DOTS = 400
 POINTS = 400
 """Points drawn in one panel at most, over all schemes; of more, evenly spaced ones are drawn."""
 
+_FAR = 1e300  # stands for infinity in a chart
+
 HANDLES = 100
 """Points in one panel that tell their figures under the pointer, at most."""
 
@@ -75,7 +77,7 @@ def curve_chart(
             continue
         drawn |= {name: _curve_records(dataset, name, order, at, places) for name in names}
         ends = [r[key] for name in names for r in drawn[name] for key in ("low", "median", "high")]
-        values = [math.nan if end is None else end for end in ends]
+        values = [_meant(end) for end in ends]
         shown = limits(values) if metric == "loss" else share_limits(values)
         if shown.outside:
             notes.append(f"{shown.outside} of {len(values)} values of the {metric} lie outside.")
@@ -161,7 +163,7 @@ def final_chart(
     }
     told: Spec = {
         "data": {"values": [{"scheme": s, "text": _beyond(v, shown)} for s, v in final.items()]},
-        "mark": {"type": "text", "align": "right", "fontSize": 11, "color": INK},
+        "mark": {"type": "text", "align": "right", "dy": -9, "fontSize": 11, "color": INK},
         "encoding": {"x": {"value": 2 * WIDTH - 6}, "y": y, "text": {"field": "text"}},
     }
     thinned = any(values.size > most for values in final.values())
@@ -348,7 +350,14 @@ def _drawable(value: float) -> float | None:
     """JSON has no infinity; a number far above every axis stands for it, and null for missing."""
     if math.isnan(value):
         return None
-    return float(f"{max(-1e300, min(float(value), 1e300)):.5g}")
+    return float(f"{max(-_FAR, min(float(value), _FAR)):.5g}")
+
+
+def _meant(drawn: float | None) -> float:
+    """Undo `_drawable`: the number that stands for infinity must not stretch an axis to itself."""
+    if drawn is None:
+        return math.nan
+    return math.copysign(math.inf, drawn) if abs(drawn) >= _FAR else drawn
 
 
 def _title(title: str, notes: list[str]) -> Spec:

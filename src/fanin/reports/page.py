@@ -40,6 +40,7 @@ _INK = """
 .fanin thead th { opacity: .7; font-weight: normal; }
 .fanin .fanin-note { opacity: .7; font-size: .85em; margin: .4em 0 0; max-width: 70em; }
 .fanin svg { max-width: 100%; height: auto; }
+.fanin svg.marks { min-width: 48rem; }
 .fanin svg text { fill: currentColor; }
 .fanin svg .role-axis-grid line { stroke: currentColor; }
 """

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fanin.draws import Law, sample
+from fanin.draws.dtypes import floating
 from fanin.draws.regions import runs_of
 from fanin.schemes.arguments import RULE, show
 from fanin.schemes.fans import Fans
@@ -171,10 +172,9 @@ class Scheme(ABC):
             >>> bool((row == whole[2:3]).all())
             True
         """
-        part = runs_of(tuple(shape), region).shape
+        part, kind = runs_of(tuple(shape), region).shape, floating(dtype)
         if 0 in shape:
-            return np.empty(part, dtype)
-        kind = np.dtype(dtype)
+            return np.empty(part, kind)
         return self._values(Request(tuple(shape), layout, fans, seed, name, region, kind))
 
     @abstractmethod

@@ -134,8 +134,6 @@ class MatrixScheme(Scheme):
         return self._moments(Pile((int(fans.fan_out), int(fans.fan_in)), Layout.linear()))
 
     def _values(self, request: Request) -> NDArray[Any]:
-        if request.dtype.kind not in "fV":
-            raise FaninError(f"dtype must be a floating-point type, got {request.dtype}")
         layout = self._layout(request.shape, request.layout)
         draw = Draw(request.shape, layout, request.seed, request.name)
         part = layout.join(self._matrices(draw), request.shape)[request.region or ()]

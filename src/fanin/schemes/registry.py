@@ -95,8 +95,10 @@ def find(name: str) -> type[Scheme]:
     family, _, rest = name.partition("_")
     canonical = f"{_FAMILIES[family]}_{rest}" if family in _FAMILIES else name
     if canonical not in _SCHEMES:
+        author = _FAMILIES.get(name.lower(), name.lower())
+        normal_of = f'; did you mean "{author}_normal"?' if f"{author}_normal" in _SCHEMES else ""
         raise FaninError(
-            f"there is no scheme {name!r}{nearest(canonical, _SCHEMES) or '.'} "
+            f"there is no scheme {name!r}{normal_of or nearest(canonical, _SCHEMES) or '.'} "
             f"The schemes are {', '.join(_SCHEMES)}"
         )
     return _SCHEMES[canonical]

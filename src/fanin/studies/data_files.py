@@ -44,6 +44,11 @@ def from_file(path: Path, target: str | Sequence[str] | None) -> Table:
             frame, notes = _read_csv(path)
     except FaninError:
         raise
+    except UnicodeDecodeError as problem:
+        raise FaninError(
+            f"{path.name} cannot be read: it is not in UTF-8 (see its byte {problem.start + 1}); "
+            "save it as UTF-8"
+        ) from None
     except (OSError, ValueError, csv.Error) as problem:  # the parsers' words name the line
         raise FaninError(f"{path.name} cannot be read: {str(problem).strip()}") from None
     return from_frame(frame, target, name=path.name, first_row=1, notes=notes)

@@ -5,6 +5,7 @@ measured, and every class has to be met in training.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def prepare(
                 "part and 0 there after scaling: "
                 + quote(table.feature_names[int(place)] for place in constant)
             )
-    ready = _float32(table, features).reshape(table.features.shape)
+    ready = _float32(table, features, table.feature_names).reshape(table.features.shape)
 
     how = "split as given" if table.n_train is not None else f"split seed {split_seed}"
     size = f"{len(train)} training and {len(held_out)} held-out rows ({how})"
@@ -184,8 +185,9 @@ def _check_classes(
     counts = np.bincount(codes, minlength=len(classes))
     absent = [name for name, count in zip(classes, counts, strict=True) if not count]
     if absent:
+        have = "has" if len(absent) == 1 else "have"
         raise FaninError(
-            f"{len(absent)} of the {len(classes)} classes of {table.name} have no row in the "
+            f"{len(absent)} of the {len(classes)} classes of {table.name} {have} no row in the "
             f"training part ({quote(absent)}): take another split_seed or a smaller holdout, or "
             "leave them out"
             + ("; if the target is a quantity, ask for the task regression" if guessed else "")
@@ -210,7 +212,7 @@ def _numbers(table: Table) -> NDArray[np.float32]:
                 "nothing to learn"
             )
         columns.append(numbers.astype(np.float64))
-    return _float32(table, np.stack(columns, axis=1))
+    return _float32(table, np.stack(columns, axis=1), table.target_names)
 
 
 def _split(table: Table, holdout: float, split_seed: int) -> tuple[Rows, Rows]:
@@ -245,12 +247,16 @@ def _scaled(features: NDArray[np.float64], train: Rows) -> tuple[NDArray[np.floa
     return scaled, np.flatnonzero((seen == seen[0]).all(axis=0))
 
 
-def _float32(table: Table, values: NDArray[np.float64]) -> NDArray[np.float32]:
+def _float32(
+    table: Table, values: NDArray[np.float64], names: Sequence[str]
+) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         cast = values.astype(np.float32)
-    if not np.isfinite(cast).all():
+    bad = ~np.isfinite(cast)
+    if bad.any():
+        column = int(np.argmax(bad.any(axis=0)))
         raise FaninError(
-            f"{table.name} holds numbers that are too large for float32: the largest has the size "
-            f"{np.nanmax(np.abs(values)):.3g}; change the unit of that column"
+            f'column "{names[column]}" of {table.name} holds numbers that are too large for '
+            f"float32 ({rows(np.flatnonzero(bad[:, column]), table.first_row)}): change its unit"
         )
     return cast

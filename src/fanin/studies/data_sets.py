@@ -180,6 +180,8 @@ def _generate(call: Call, entry: _Generated) -> Table:
         features, target = _function(entry.function)(n_samples=size, random_state=seed, **arguments)
     except (TypeError, ValueError) as problem:
         raise FaninError(f"{name} cannot be made: {problem}") from None
+    if not len(features):
+        raise FaninError(f"{name} has no rows: n must be at least 1")
     target_name = "class" if entry.kind == "classification" else "y"
     many = target.ndim == 2
     return Table(

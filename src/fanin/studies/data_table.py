@@ -17,6 +17,7 @@ from fanin.studies.data import Kind
 
 _ROWS = 3  # offending rows or values in a message
 _NAMES = 20  # columns in a message
+_LETTERS = 60  # of a name in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,11 +124,21 @@ def as_numbers(frame: pd.DataFrame, source: str, first_row: int) -> NDArray[np.f
             raise FaninError(
                 f'column "{name}" of {source} holds {", ".join([*found][:_ROWS])}, '
                 f"which {'is' if len(found) == 1 else 'are'} not numbers "
-                f"({rows(strange, first_row)}). Leave the column out, or write it as numbers: one "
-                "column of 0 and 1 for each value (pandas.get_dummies)"
+                f"({rows(strange, first_row)}). Leave the column out, or {_advice(values, strange)}"
             )
         numbers[:, place] = parsed.to_numpy(dtype=np.float64, na_value=np.nan)
     return numbers
+
+
+def _advice(values: "pd.Series[Any]", strange: NDArray[np.int64]) -> str:
+    """What to do depends on what the values are: a decimal comma is a slip, a date is a choice."""
+    found = values.iloc[strange]
+    text = found.astype(str)
+    if text.str.fullmatch(r"[-+]?\d+,\d+").all():
+        return "write its numbers with a decimal point, 1.5 and not 1,5"
+    if pd.to_datetime(text, errors="coerce", format="ISO8601").notna().all():
+        return "write it as numbers, such as days since a date"
+    return "write it as numbers: one column of 0 and 1 for each value (pandas.get_dummies)"
 
 
 def as_values(column: Any) -> NDArray[Any]:
@@ -193,9 +204,15 @@ def quote(names: Iterable[str]) -> str:
         >>> quote(["a", "b"])
         '"a", "b"'
     """
-    quoted = [f'"{name}"' for name in names]
+    quoted = [f'"{_printable(name)}"' for name in names]
     more = f" and {len(quoted) - _NAMES} more" if len(quoted) > _NAMES else ""
     return ", ".join(quoted[:_NAMES]) + more
+
+
+def _printable(name: str) -> str:
+    """A file that is no table has names of thousands of letters, some of which a terminal obeys."""
+    cut = name if len(name) <= _LETTERS else f"{name[: _LETTERS - 3]}..."
+    return cut if cut.isprintable() else ascii(cut)[1:-1]
 
 
 def shorten(value: object) -> str:

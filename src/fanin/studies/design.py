@@ -65,7 +65,10 @@ class Design:
             raise FaninError("schemes is empty: name at least one, such as he_normal")
         twice = [scheme for scheme in self.schemes if self.schemes.count(scheme) > 1]
         if twice:
-            raise FaninError(f"schemes names {twice[0]} twice; for more starts raise repeats")
+            raise FaninError(
+                f"schemes names {twice[0]} twice (two names of one scheme count as that); for more "
+                "starts raise repeats"
+            )
         _at_least_one(
             repeats=self.repeats,
             batch_size=self.batch_size,

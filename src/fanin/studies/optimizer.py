@@ -134,9 +134,9 @@ class Optimizer:
                     f"(it has {', '.join(known)})"
                 )
             settings[key] = _number(text, key, value)
-        written = settings.pop("rate", rate)
-        if rate is not None and written != rate:
+        if rate is not None and "rate" in settings and settings["rate"] != rate:
             raise FaninError(f"two rates are given: {text!r} and rate={format_number(rate)}")
+        written = settings.pop("rate", rate)
         beta1, beta2 = (settings.pop(key, known.get(key, 0.0)) for key in ("beta1", "beta2"))
         return cls(call.name, written, betas=(beta1, beta2), **settings)
 

@@ -31,7 +31,7 @@ def run_study(task: Task, trainer: Trainer, progress: Callable[[int], None] | No
 
     Raises:
         FaninError: The network or the data cannot be trained on.
-        KeyboardInterrupt: Stopped before anything was measured.
+        KeyboardInterrupt: Stopped before anything was measured but the starts.
     """
     design = task.design
     shape = (len(SPLITS), len(design.schemes), design.repeats, len(design.points))
@@ -53,7 +53,8 @@ def run_study(task: Task, trainer: Trainer, progress: Callable[[int], None] | No
             trainer.run(task, repeats, parts, tick)
             finished = repeats.stop
     except KeyboardInterrupt:
-        if np.isnan(curves["loss"]).all():
+        # The first point is the start: on its own it is not the outcome of any training.
+        if np.isnan(curves["loss"][..., 1:]).all():
             raise
         notes.append(f"Stopped by hand after {_counted(finished, design.repeats)}.")
     except Exception as problem:

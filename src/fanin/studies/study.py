@@ -203,8 +203,7 @@ class Study:
             Path(path).write_text(text, encoding="utf-8")
         except OSError as problem:
             raise FaninError(
-                f"cannot write the report to {path}: {problem.strerror}; name a file in a folder "
-                "that exists"
+                f"cannot write the report to {path}: {problem.strerror or problem}"
             ) from None
 
     def document(self) -> Document:

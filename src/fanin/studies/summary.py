@@ -161,7 +161,8 @@ def finished(dataset: "xarray.Dataset") -> "xarray.Dataset":
     """Keep the part of an interrupted study that can be compared.
 
     Repeats measured to the end for every scheme are kept whole. If there is none, the repeats begun
-    by every scheme are kept, up to the last point that all of their runs reached.
+    by every scheme are kept, up to the last point that all of their runs reached. The start alone
+    is none: it ranks the schemes before any has been trained.
 
     Args:
         dataset: As in `Study`; NaN in ``loss`` means not measured.
@@ -176,7 +177,8 @@ def finished(dataset: "xarray.Dataset") -> "xarray.Dataset":
     begun = measured[:, :, 0].all(axis=0)
     reached = measured[:, begun].all(axis=(0, 1))
     points = int(np.argmin(np.append(reached, False))) if begun.any() else 0
-    return dataset.isel(repeat=np.flatnonzero(begun), epoch=slice(0, points))
+    trained = points if points > 1 else 0
+    return dataset.isel(repeat=np.flatnonzero(begun), epoch=slice(0, trained))
 
 
 def curves_of(dataset: "xarray.Dataset", name: str) -> NDArray[np.float64]:

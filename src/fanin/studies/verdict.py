@@ -37,16 +37,16 @@ def sentences(summary: Summary) -> tuple[str, ...]:
         Sentences, the verdict first.
     """
     if not summary.rows:
-        return ("Nothing was measured for every scheme: there is no result.",)
-    said = [_headline(summary), *_interrupted(summary)]
+        return ("No repeat was trained under every scheme: there is no result.",)
+    said = [_stopped(summary) + _headline(summary), *_interrupted(summary)]
     if len(summary.rows) > 1:
-        said += _comparisons(summary) if summary.best else []
-        said += [_luck(summary), *_by_accuracy(summary), *_consistency(summary)]
+        said += _comparisons(summary) if summary.best and not _level(summary) else []
+        said += [*_luck(summary), *_by_accuracy(summary), *_consistency(summary)]
     said += _failures(summary)
     if summary.falling:
         said.append(
             "At least half of the runs were still falling when the training ended: a longer one "
-            "may rank the schemes differently."
+            f"may {'rank the schemes differently' if len(summary.rows) > 1 else 'end lower'}."
         )
     return tuple(said)
 
@@ -66,6 +66,9 @@ def document(summary: Summary) -> Document:
 
 def _headline(summary: Summary) -> str:
     leader, runs = summary.rows[0], counted(summary.repeats, "repeat")
+    if all(map(_lost, summary.rows)):
+        every = "Every run" + ("" if len(summary.rows) == 1 else " of every scheme")
+        return f"{every} diverged: there is nothing to compare. A smaller rate may help."
     if len(summary.rows) == 1:
         return (
             f"{leader.scheme} ends at a {summary.measure} of {estimate_text(leader.loss)} in the "
@@ -102,6 +105,8 @@ def _headline(summary: Summary) -> str:
         )
     names = [row.scheme for row in summary.rows]
     everyone = listed(names) if len(names) <= MANY else f"the {len(names)} schemes"
+    if _level(summary):
+        return f"No best scheme: {everyone} ended at exactly the same loss in every repeat."
     elsewhere = ((summary.by_accuracy, accuracy_of(summary)), (summary.by_spread, "spread"))
     real = [name for pairs, name in elsewhere if any(pair.real for pair in pairs)]
     also = f", some of those in {listed(real)} are not" if real else ""
@@ -118,30 +123,37 @@ def _interrupted(summary: Summary) -> list[str]:
             f"Only {summary.repeats} of {counted(summary.planned, 'repeat')} can be compared, and "
             "every figure is from those."
         )
-    if summary.steps < summary.planned_steps:
-        said.append(
-            f"No repeat was trained to the end: every figure is from step {summary.steps} of "
-            f"{summary.planned_steps}."
-        )
     return said
+
+
+def _stopped(summary: Summary) -> str:
+    """The first sentence alone must do, so it says itself that it is about half a training."""
+    if summary.steps == summary.planned_steps:
+        return ""
+    return f"At step {summary.steps} of {summary.planned_steps}, where the study was stopped: "
 
 
 def _comparisons(summary: Summary) -> list[str]:
     """The leader against each other scheme; against many, the weakest of each kind in one go."""
     leader = summary.rows[0].scheme
     pairs = [pair for pair in summary.comparisons if pair.first == leader]
+    lost = {row.scheme for row in summary.rows if _lost(row)}
     if len(pairs) <= MANY:
-        return [_compared(pair) for pair in pairs]
+        return [_compared(pair, lost) for pair in pairs]
     worse = [pair for pair in pairs if pair.second not in summary.best]
     alike = [pair for pair in pairs if not pair.real]
-    said = [_compared(pair) for pair in pairs if pair not in worse and pair not in alike]
-    if worse:
+    said = [_compared(pair, lost) for pair in pairs if pair not in worse and pair not in alike]
+    if len(worse) == 1:
+        said.append(_compared(worse[0], lost))
+    elif worse:
         wins, p = min(pair.paired.better for pair in worse), max(pair.p_adjusted for pair in worse)
         said.append(
             f"{leader} is better than {shortened([pair.second for pair in worse])} (in at least "
             f"{wins} of {summary.repeats} repeats, {p_text(p, 'at most')})."
         )
-    if alike:
+    if len(alike) == 1:
+        said.append(_compared(alike[0], lost))
+    elif alike:
         wins, p = [pair.paired.better for pair in alike], min(pair.p_adjusted for pair in alike)
         said.append(
             f"{leader} cannot be told apart from {shortened([pair.second for pair in alike])} (it "
@@ -151,7 +163,7 @@ def _comparisons(summary: Summary) -> list[str]:
     return said
 
 
-def _compared(pair: Comparison) -> str:
+def _compared(pair: Comparison, lost: set[str]) -> str:
     counts, size = pair.paired, pair.paired.difference
     share = f"{counts.better} of {counts.pairs} repeats"
     if counts.ties == counts.pairs:
@@ -167,21 +179,26 @@ def _compared(pair: Comparison) -> str:
             f"{pair.second} is better than {pair.first} in {counts.worse} of {counts.pairs} "
             f"repeats ({p_text(pair.p_adjusted)})."
         )
+    by = f"by {figure(size.value)} in the median"
+    if not math.isfinite(size.value):
+        by = "which diverged in " + (
+            "all of them" if pair.second in lost else "half of them or more"
+        )
     return (
-        f"{pair.first} is better than {pair.second} in {share}{ties} (by {figure(size.value)} in "
-        f"the median, {p_text(pair.p_adjusted)})."
+        f"{pair.first} is better than {pair.second} in {share}{ties} ({by}, "
+        f"{p_text(pair.p_adjusted)})."
     )
 
 
-def _luck(summary: Summary) -> str:
+def _luck(summary: Summary) -> list[str]:
+    """How the answer would have come out from a single run; nothing where no run could win."""
     winners = sorted(summary.rows, key=lambda row: -row.firsts)
     places = [f"{row.scheme} in {row.firsts}" for row in winners if row.firsts]
-    if not places:
-        return "In no repeat did any scheme end with a finite loss, so there is no winner."
+    if not places or _level(summary):
+        return []
     if summary.repeats == 1:
-        return (
-            f"The winner of the one repeat is {shortened([r.scheme for r in winners if r.firsts])}."
-        )
+        first = shortened([row.scheme for row in winners if row.firsts])
+        return [f"The winner of the one repeat is {first}."]
     if len(places) > MANY:
         rest = sum(row.firsts for row in winners[MANY:])
         places[MANY:] = [f"{sum(row.firsts > 0 for row in winners[MANY:])} others in {rest}"]
@@ -191,7 +208,7 @@ def _luck(summary: Summary) -> str:
     said += " (shared first places count for each)" if ties else ""
     if summary.outsiders:
         said += f"; a single run names a scheme that is really worse in {summary.outsiders}"
-    return said + "."
+    return [f"{said}."]
 
 
 def _by_accuracy(summary: Summary) -> list[str]:
@@ -217,9 +234,11 @@ def _by_accuracy(summary: Summary) -> list[str]:
 
 def _consistency(summary: Summary) -> list[str]:
     """A mean rank hides that one scheme may land anywhere; the spread over the repeats tells it."""
-    if summary.repeats < FEW:
+    # Runs that diverge all end alike, and that is no consistency.
+    ending = [row for row in summary.rows if math.isfinite(row.middle_half[0])]
+    spread = sorted(ending, key=_spread)
+    if summary.repeats < FEW or not spread or _spread(spread[0]) == _spread(spread[-1]):
         return []
-    spread = sorted(summary.rows, key=_spread)
     ends = {spread[0].scheme, spread[-1].scheme}
     pair = next(pair for pair in summary.by_spread if {pair.first, pair.second} == ends)
     said = (
@@ -234,7 +253,16 @@ def _consistency(summary: Summary) -> list[str]:
 
 def _spread(row: SchemeSummary) -> float:
     low, high = row.middle_half
-    return high - low if low < high else 0.0 if math.isfinite(low) else math.inf
+    return high - low
+
+
+def _lost(row: SchemeSummary) -> bool:
+    return row.diverged == row.runs
+
+
+def _level(summary: Summary) -> bool:
+    """Whether no repeat tells any two schemes apart."""
+    return all(pair.paired.ties == pair.paired.pairs for pair in summary.comparisons)
 
 
 def _failures(summary: Summary) -> list[str]:
@@ -252,7 +280,8 @@ def _failures(summary: Summary) -> list[str]:
     if stuck:
         said.append(f"Stuck: {shortened(stuck)}.")
     if diverged:
-        said.append(f"Diverged: {shortened(diverged)}; these runs rank last.")
+        last = "; these runs rank last" if len(summary.rows) > 1 else ""
+        said.append(f"Diverged: {shortened(diverged)}{last}.")
     return said
 
 

@@ -1,8 +1,9 @@
 """Initialising a PyTorch model: the plan, the checks, and then the writes.
 
 Everything that can go wrong is found before the first write, so an error leaves the model as it
-was. Each parameter is drawn on its own device, from its seed and its name alone, written once and
-read back. No random state is used, and no mode, hook, gradient or `requires_grad` is touched.
+was. Each parameter is drawn on its own device, from its seed and its name alone, written once, and
+read back wherever something could have come in between. No random state is used, and no mode, hook,
+gradient or `requires_grad` is touched.
 """
 
 from dataclasses import replace
@@ -10,15 +11,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from fanin.draws import key
+from fanin.draws import Constant, key
 from fanin.errors import FaninError
 from fanin.recipes import Plan, Row, Rules, assign
 from fanin.schemes import ElementwiseScheme, Scheme
-from fanin.torch.draws import sample_
+from fanin.torch.draws import sample_, writes_directly
 from fanin.torch.layouts import Site, memory, survey
 from fanin.torch.materialise import materialise, refuse_lost_buffers
 from fanin.torch.places import Place, Writing
-from fanin.torch.refusals import refuse
+from fanin.torch.refusals import refuse, refuse_overflow
 
 
 def init_(
@@ -58,7 +59,8 @@ def init_(
     with torch.no_grad():
         materialise(model)
         for site, row in zip(sites, plan.rows, strict=True):
-            _write(site.place, prepared.get(row.name) or _draw(site.place, row, seed), row.name)
+            if row.name in prepared or not _drawn_in_place(site.place, row, seed):
+                _write(site.place, prepared.get(row.name) or _draw(site.place, row, seed), row.name)
     for site in sites:
         site.place.settle()
     return plan
@@ -105,6 +107,7 @@ def _prepare(
     plan = assign([site.slot for site in sites], scheme, rules)
     rows, prepared = list[Row](), dict[str, Writing]()
     for site, row in zip(sites, plan.rows, strict=True):
+        refuse_overflow(row, site.place.tensors[0])
         if _is_plain(site.place):
             rows.append(row)
             continue
@@ -129,6 +132,26 @@ def _draw(place: Place, row: Row, seed: int) -> Writing:
     else:
         drawn.copy_(torch.as_tensor(row.values(seed)))
     return Writing((drawn,))
+
+
+def _drawn_in_place(place: Place, row: Row, seed: int) -> bool:
+    """Draw into the memory of a parameter that nothing can come between; tell whether it is one.
+
+    An ordinary float32 parameter on the CPU is written to behind torch's back, so nothing can
+    intercept it, and there is nothing to read back; any other goes by `_draw` and `_write`.
+    """
+    (parameter,), scheme = place.tensors, row.scheme
+    # What a property makes up, or TorchScript wraps, is another object at every look.
+    ordinary = type(parameter) is nn.Parameter and place.tensors[0] is parameter
+    if not (ordinary and isinstance(scheme, ElementwiseScheme) and writes_directly(parameter)):
+        return False
+    law = scheme.law(row.fans)
+    if isinstance(law, Constant):
+        return False
+    sample_(parameter, law, seed, row.name)
+    if row.slot.zero_row is not None:
+        parameter.detach().numpy()[row.slot.zero_row] = 0
+    return True
 
 
 def _write(place: Place, writing: Writing, name: str) -> None:

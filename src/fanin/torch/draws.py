@@ -72,7 +72,7 @@ def sample_(
         if isinstance(law, Constant):
             return tensor.fill_(law.value)
         if tensor.device.type == HOST:
-            if region is None and tensor.dtype == torch.float32 and tensor.is_contiguous():
+            if region is None and writes_directly(tensor):
                 fill(tensor.detach().numpy(), law, seed, name)
                 # NumPy wrote behind autograd's back, and a saved tensor must notice.
                 torch.autograd.graph.increment_version(tensor)
@@ -87,6 +87,19 @@ def sample_(
             index = starts[place // runs.length] + place % runs.length
             flat[first : first + BLOCK] = numbers_at(law, key(seed, name), index)
         return tensor.copy_(flat.view(runs.shape))
+
+
+def writes_directly(tensor: Tensor) -> bool:
+    """Tell whether a whole draw goes straight into a tensor's memory, and by no operation of torch.
+
+    Args:
+        tensor: Any tensor.
+
+    Returns:
+        Whether it is contiguous float32 on the CPU, and no lazily negated view.
+    """
+    plain = tensor.dtype == torch.float32 and tensor.is_contiguous() and not tensor.is_neg()
+    return tensor.device.type == HOST and plain
 
 
 def numbers_at(law: Law, stream: tuple[int, int], index: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase  # pyright: ignore[reportPrivateUsage]  # no public base
 from torch.nn.modules.conv import _ConvNd  # pyright: ignore[reportPrivateUsage]  # no public base
+from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
 from fanin.errors import FaninError
@@ -149,8 +150,14 @@ def _weight_and_bias(layout: Layout) -> dict[str, Part]:
     return {"weight": Part(Role.KERNEL, layout), "bias": Part(Role.BIAS, fans_of="weight")}
 
 
-def _linear(_: Any) -> dict[str, Part]:
-    return _weight_and_bias(Layout.linear())
+def _linear(module: Any) -> dict[str, Part]:
+    # Some subclasses store their weight as (in, out); in a square one the fans are the same.
+    weight = dict(module.named_parameters(recurse=False)).get("weight")
+    sizes = getattr(module, "in_features", None), getattr(module, "out_features", None)
+    if weight is None or is_lazy(weight) or sizes[0] == sizes[1]:
+        return _weight_and_bias(Layout.linear())
+    turned = tuple(weight.shape) == sizes
+    return _weight_and_bias(Layout.dense() if turned else Layout.linear())
 
 
 def _bilinear(_: Any) -> dict[str, Part]:

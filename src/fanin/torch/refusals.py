@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from fanin.errors import FaninError
+from fanin.recipes import Row
 from fanin.torch.layouts import Site
 
 
@@ -88,6 +89,10 @@ REFUSALS = (
 """What a parameter may not be, and what to say of it."""
 
 
+REACH = 6.5
+"""Standard deviations within which all draws lie: those of a normal end at 6.23."""
+
+
 def refuse(sites: Sequence[Site]) -> None:
     """Raise if any parameter cannot be written.
 
@@ -102,6 +107,25 @@ def refuse(sites: Sequence[Site]) -> None:
         if names:
             raise FaninError(f"cannot initialise {', '.join(names)}: {why}")
     _refuse_overlaps(sites)
+
+
+def refuse_overflow(row: Row, tensor: Tensor) -> None:
+    """Raise if the values of a parameter do not fit its dtype, which would make them infinite.
+
+    Args:
+        row: What the parameter is to hold.
+        tensor: The parameter.
+
+    Raises:
+        FaninError: Which one, and what to do.
+    """
+    largest = min(torch.finfo(tensor.dtype).max, torch.finfo(torch.float32).max)
+    reach = abs(row.mean) + REACH * row.std
+    if reach > largest:
+        raise FaninError(
+            f"{row.name}: {row.scheme} reaches {reach:.3g}, and the largest {tensor.dtype} is "
+            f"{largest:.3g}, beyond which it would be infinite: take smaller values"
+        )
 
 
 def _refuse_overlaps(sites: Sequence[Site]) -> None:

@@ -6,7 +6,7 @@ The words are the docstrings, so the page a person reads and the reference are o
 import inspect
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 
 from fanin.calls import format_number, parse_call
 from fanin.errors import FaninError, nearest
@@ -98,8 +98,12 @@ def _activation(name: str) -> Explanation:
 
 
 def _scheme(name: str) -> Explanation:
+    kind, call = find(parse_call(name).name), parse_call(name)
+    text = inspect.cleandoc(kind.__doc__ or "")
+    needed = [argument.name for argument in kind.arguments() if argument.default is MISSING]
+    if needed and not (call.args or call.kwargs):
+        return Explanation(kind.name(), "scheme", text)  # nothing to figure before it is known
     scheme = as_scheme(name)
-    text = inspect.cleandoc(type(scheme).__doc__ or "")
     return Explanation(str(scheme), "scheme", text, _promised(scheme))
 
 

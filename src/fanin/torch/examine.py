@@ -1,0 +1,145 @@
+"""What can be known of a network before it trains: whether it fits the data, and what it takes.
+
+One training is run alone for one step, so that a mistake in the network is told in terms of the
+network; then the same step is run under `vmap`, and what `vmap` says against it is kept in words.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from fanin.errors import FaninError
+from fanin.studies.trainer import Task
+from fanin.torch.objectives import example_losses
+from fanin.torch.starts import Starts
+from fanin.torch.trials import Trials
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What one step of one training showed.
+
+    Attributes:
+        obstacle: Why `vmap` cannot take the network, as the end of a sentence; None if it can.
+        held: Bytes that a training keeps from the forward for the backward pass, for one example.
+    """
+
+    obstacle: str | None
+    held: int
+
+
+def examine(module: nn.Module, start: Starts, task: Task) -> Examination:
+    """Try one step of one training.
+
+    Args:
+        module: The network.
+        start: The start of one training.
+        task: What it is to be trained on.
+
+    Returns:
+        What the step showed.
+
+    Raises:
+        FaninError: The network fails on a batch, or its outputs do not fit the task.
+    """
+    design, train = task.design, task.data.train
+    first = next(iter(start.parameters.values()))
+    examples = slice(0, design.batch_size)
+    features = torch.tensor(train.features[examples], dtype=first.dtype, device=first.device)
+    targets = torch.tensor(train.target[examples], device=first.device)
+    held = 0
+
+    def keep(tensor: Tensor) -> Tensor:
+        nonlocal held
+        held += tensor.nbytes if tensor.shape[:2] != (1, 1) else 0  # a parameter is not per example
+        return tensor
+
+    alone = Trials(module, start, together=False)
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        outputs = _outputs(alone, features, task)
+        _check_width(outputs, features, task)
+        example_losses(design.loss, outputs, targets)
+    last = len(train) % design.batch_size
+    if last:
+        _outputs(alone, features[:last], task)
+    try:
+        _step(Trials(module, start, together=True), features, targets, task)
+    except Exception as problem:  # noqa: BLE001  # a network may fail under vmap in any way
+        return Examination(_obstacle(problem), held // len(features))
+    return Examination(None, held // len(features))
+
+
+def give_shapes(module: nn.Module, task: Task) -> None:
+    """Run a network with lazy layers once, so that they learn the shapes of their parameters.
+
+    Args:
+        module: The network.
+        task: What it is to be trained on.
+
+    Raises:
+        FaninError: The network fails on a batch.
+    """
+    features = torch.tensor(task.data.train.features[: task.design.batch_size])
+    module.eval()
+    with _blaming(task, features), torch.no_grad():
+        module(features)
+
+
+@contextmanager
+def _blaming(task: Task, features: Tensor) -> Generator[None]:
+    """Tell what goes wrong in the network as the network's failure on this batch."""
+    try:
+        yield
+    except FaninError:
+        raise
+    except Exception as problem:
+        shape = tuple(features.shape)
+        raise FaninError(
+            f"the network {task.design.network} failed on a batch of {task.data.name} of shape "
+            f"{shape}, {shape[0]} examples: {type(problem).__name__}: {problem}"
+        ) from problem
+
+
+def _outputs(alone: Trials, features: Tensor, task: Task) -> Tensor:
+    with _blaming(task, features):
+        alone.evaluate(features)
+        return alone.train(features[None])
+
+
+def _check_width(outputs: Tensor, features: Tensor, task: Task) -> None:
+    loss, data = task.design.loss, task.data
+    numbers = len(data.classes) or len(data.target_names)
+    wanted = {
+        "bce": {1},
+        "cross_entropy": {numbers},
+        "mse": {numbers, 1} if len(data.classes) == 2 else {numbers},
+    }[loss]
+    got = tuple(outputs.shape[2:])
+    if len(got) == 2 and got[0] == len(features) and got[1] in wanted:
+        return
+    advice = ""
+    if loss == "bce" and got == (len(features), len(data.classes)):
+        advice = '; for one logit per class the loss is "cross_entropy"'
+    if loss == "cross_entropy" and len(data.classes) == 2 and got == (len(features), 1):
+        advice = '; for one logit the loss is "bce"'
+    expected = " or ".join(str((len(features), width)) for width in sorted(wanted))
+    raise FaninError(
+        f"the network {task.design.network} turned a batch of shape {tuple(features.shape)} into "
+        f"outputs of shape {got}; the loss {loss} on {data.name} needs {expected}{advice}"
+    )
+
+
+def _step(trials: Trials, features: Tensor, targets: Tensor, task: Task) -> None:
+    outputs = trials.train(features[None])
+    torch.autograd.backward(example_losses(task.design.loss, outputs, targets).sum())
+    trials.evaluate(features)
+
+
+def _obstacle(problem: Exception) -> str:
+    """The first sentence of what torch says."""
+    text = " ".join(str(problem).split()) or type(problem).__name__
+    return text.removeprefix("vmap: ").partition(". ")[0].rstrip(".")

@@ -1,0 +1,279 @@
+"""The engine that trains a study in PyTorch: all schemes of many repeats at once.
+
+Repeats are taken in chunks that fit into memory. Within a chunk every step gathers one batch per
+repeat, which all schemes of the repeat share, and moves every training by one update. A network
+that `vmap` cannot take is trained one training at a time by the same code.
+"""
+
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from fanin.studies.data import Part
+from fanin.studies.order import batches
+from fanin.studies.trainer import Task
+from fanin.torch.examine import Examination, examine, give_shapes
+from fanin.torch.networks import build_network
+from fanin.torch.objectives import example_losses, hits
+from fanin.torch.optimizers import RULES, Updater
+from fanin.torch.randomness import seeded
+from fanin.torch.starts import stack_starts
+from fanin.torch.trials import Trials
+
+MEMORY = 2**30
+"""Bytes a chunk may take. A constant, not the memory of the machine: where chunks are cut moves the
+masks of dropout, and the same study gives the same numbers everywhere."""
+
+THREAD_WORK = 2**26
+"""Multiplications, some 20 ms of one core, below which one thread does all. On two idle cores the
+second takes nothing off a step of 2**18 and a quarter off one of 2**24; where another process wants
+one of the cores, it makes every operation of the step wait, measured as 8 ms instead of 0.03."""
+
+Curves = dict[str, NDArray[np.float32]]
+
+
+class TorchTrainer:
+    """Trains every scheme of a task from the starts of some repeats, in PyTorch.
+
+    Args:
+        memory: Bytes that the parameters, their gradients, the optimiser and the activations of
+            the trainings that run together may take, by estimate.
+    """
+
+    def __init__(self, memory: int = MEMORY) -> None:
+        self.memory = memory
+        self._obstacle: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The engine, with the version of torch."""
+        version = torch.__version__.partition("+")[0]
+        return f"torch {version}, " + ("vmap" if self._obstacle is None else "one by one")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the person should know about how the trainings were run."""
+        if self._obstacle is None:
+            return ()
+        told = "The runs were trained one by one, because torch.vmap cannot take this network"
+        return (f"{told}: {self._obstacle}.",)
+
+    def chunk(self, task: Task) -> int:
+        """Say how many repeats, all schemes of each, fit into memory at once.
+
+        Args:
+            task: The study.
+
+        Returns:
+            At least 1, and 1 for a network that has to be trained one by one.
+
+        Raises:
+            FaninError: The network cannot be built, or does not fit the data.
+        """
+        with _opened(task) as module:
+            examination = self._examine(module, task)
+            if examination.obstacle is not None:
+                return 1
+            design = task.design
+            state = sum(values.nbytes for values in module.parameters())
+            # Value, gradient, a temporary of the update and what the optimiser remembers; the
+            # backward pass holds about as much as the forward pass has kept for it.
+            training = state * (3 + RULES[design.optimizer.name][1])
+            training += sum(values.nbytes for values in module.buffers())
+            training += 2 * examination.held * min(design.batch_size, len(task.data.train))
+            # The data order of an epoch, whole and cut into batches, is a repeat's own.
+            repeat = training * len(design.schemes) + 16 * len(task.data.train)
+            return max(1, min(design.repeats, self.memory // repeat))
+
+    def run(
+        self, task: Task, repeats: Sequence[int], curves: Curves, tick: Callable[[int], None]
+    ) -> None:
+        """Train all schemes from the starts of these repeats and fill the curves on the way.
+
+        Args:
+            task: The study.
+            repeats: Which repeats, as indices into ``task.design.seeds``.
+            curves: For each name in ``task.metrics`` an array of NaN of shape
+                (split, scheme, repeat of this call, point).
+            tick: Called with the number of optimiser steps done since the last call.
+
+        Raises:
+            FaninError: The network cannot be built, or does not fit the data.
+        """
+        schemes = task.design.schemes
+        seeds = [task.design.seeds[repeat] for repeat in repeats]
+        with _opened(task) as module:
+            examination = self._examine(module, task)
+            together = examination.obstacle is None
+            stacks: list[tuple[Sequence[str], Sequence[int], Curves]] = [(schemes, seeds, curves)]
+            if not together:
+                tick = _Share(tick, len(schemes) * len(seeds))
+                stacks = [
+                    ([scheme], [seed], {k: v[:, s : s + 1, r : r + 1] for k, v in curves.items()})
+                    for r, seed in enumerate(seeds)
+                    for s, scheme in enumerate(schemes)
+                ]
+            at_once = len(stacks[0][0]) * len(stacks[0][1])
+            rows = max(1, self.memory // (2 * at_once * max(examination.held, 1)))
+            parts = _tensors(task, module)
+            work = _work(module, examination) * at_once
+            for own_schemes, own_seeds, own_curves in stacks:
+                with seeded(own_seeds[0], "random numbers of the network"):
+                    starts = stack_starts(module, own_schemes, own_seeds, task.rules)
+                    trials = Trials(module, starts, together=together)
+                    _Run(trials, task, own_seeds, parts, rows, work, own_curves).train(tick)
+
+    def _examine(self, module: nn.Module, task: Task) -> Examination:
+        design = task.design
+        start = stack_starts(module, design.schemes[:1], design.seeds[:1], task.rules)
+        with seeded(design.seed, "examination"):
+            examination = examine(module, start, task)
+        self._obstacle = examination.obstacle
+        return examination
+
+
+@contextmanager
+def _opened(task: Task) -> Generator[nn.Module]:
+    """Build the network; leave the process and, if it is one kept elsewhere, the network alone."""
+    with (
+        seeded(task.design.seed, "factory of the network"),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        warnings.catch_warnings(),
+    ):
+        # An operation that vmap runs one by one inside is slow and right.
+        warnings.filterwarnings("ignore", message="There is a performance drop")
+        module = build_network(task.network, task.design.loss)
+        if any(map(is_lazy, module.parameters())):
+            give_shapes(module, task)
+        modes = {layer: layer.training for layer in module.modules()}
+        try:
+            yield module
+        finally:
+            for layer, training in modes.items():
+                layer.training = training
+
+
+def _work(module: nn.Module, examination: Examination) -> int:
+    """Multiplications for an example, roughly: a layer that shares its weights holds more."""
+    weights = sum(parameter.numel() for parameter in module.parameters())
+    return max(weights, examination.held // 4)
+
+
+@contextmanager
+def _threads(work: int) -> Generator[None]:
+    """Do small work on one thread, and put the number of threads back afterwards."""
+    threads = torch.get_num_threads()
+    if work < THREAD_WORK:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        pass
+
+
+class _Share:
+    """Counts the steps of single trainings as the steps of the chunk they are parts of."""
+
+    def __init__(self, tick: Callable[[int], None], trainings: int) -> None:
+        self._tick, self._trainings, self._left_over = tick, trainings, 0
+
+    def __call__(self, steps: int) -> None:
+        whole, self._left_over = divmod(self._left_over + steps, self._trainings)
+        if whole:
+            self._tick(whole)
+
+
+def _tensors(task: Task, module: nn.Module) -> tuple[tuple[Tensor, Tensor], ...]:
+    """Features and targets of each part of the data, where and as the network wants them."""
+    like = next(module.parameters())
+
+    def tensors(part: Part) -> tuple[Tensor, Tensor]:
+        features = torch.tensor(part.features, dtype=like.dtype, device=like.device)
+        return features, torch.tensor(part.target, device=like.device)
+
+    return tuple(tensors(part) for part in task.data.parts.values())
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The trainings that go through the steps together, and where their curves go.
+
+    Attributes:
+        trials: The networks.
+        task: The study.
+        seeds: The seed of each repeat.
+        parts: Features and targets of each part of the data.
+        rows: How many examples to measure on at a time.
+        work: Multiplications that an example takes in a forward pass of all of them.
+        curves: Arrays of shape (split, scheme, repeat, point).
+    """
+
+    trials: Trials
+    task: Task
+    seeds: Sequence[int]
+    parts: tuple[tuple[Tensor, Tensor], ...]
+    rows: int
+    work: int
+    curves: Curves
+
+    def train(self, tick: Callable[[int], None]) -> None:
+        """Take every step of the design, and measure at its points."""
+        design = self.task.design
+        features, targets = self.parts[0]
+        updater = Updater(design.optimizer, self.trials.leaves)
+        points = {step: index for index, step in enumerate(design.points)}
+        epoch = list[Tensor]()
+        self.measure(0)
+        step_work = 3 * self.work * design.batch_size  # forward, and two products backward
+        for step in range(design.steps):
+            passes, position = divmod(step, design.steps_per_epoch)
+            if position == 0:
+                epoch = self.orders(passes)
+            picked = epoch[position].to(features.device)
+            with _threads(step_work):
+                outputs = self.trials.train(features[picked])
+                losses = example_losses(design.loss, outputs, targets[picked].unsqueeze(1))
+                torch.autograd.backward(losses.mean(-1).sum())
+                updater.step()
+            if step + 1 in points:
+                self.measure(points[step + 1])
+            tick(1)
+
+    def orders(self, epoch: int) -> list[Tensor]:
+        """Put together the batches of an epoch, each of shape (repeats, examples)."""
+        n, batch_size = len(self.task.data.train), self.task.design.batch_size
+        orders = [batches(seed, epoch, n, batch_size) for seed in self.seeds]
+        return [torch.as_tensor(np.stack(batch)) for batch in zip(*orders, strict=True)]
+
+    def measure(self, point: int) -> None:
+        """Write the curves at one point, all at once; a training that is lost once stays lost."""
+        with _threads(self.work * len(self.parts[0][0])):
+            measured = [self.means(*part) for part in self.parts]
+        for split, means in enumerate(measured):
+            for name, values in means.items():
+                self.curves[name][split, :, :, point] = values
+        losses = self.curves["loss"][: len(self.parts)]
+        lost = ~np.isfinite(losses[..., : point + 1]).all(axis=(0, -1))
+        losses[:, lost, point] = np.inf
+
+    def means(self, features: Tensor, targets: Tensor) -> dict[str, NDArray[np.float64]]:
+        """Average every metric over some examples; the results have shape (schemes, repeats)."""
+        loss = self.task.design.loss
+        sums = dict.fromkeys(self.curves, torch.zeros((), dtype=torch.float64))
+        for first in range(0, len(features), self.rows):
+            wanted = targets[first : first + self.rows]
+            outputs = self.trials.evaluate(features[first : first + self.rows])
+            measured = {"loss": example_losses(loss, outputs, wanted)}
+            if "accuracy" in sums:
+                measured["accuracy"] = hits(loss, outputs, wanted)
+            for name, values in measured.items():
+                sums[name] = sums[name] + values.sum(-1, dtype=torch.float64).cpu()
+        return {name: (total / len(features)).T.numpy() for name, total in sums.items()}
