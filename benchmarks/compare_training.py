@@ -21,6 +21,10 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import keras
 import numpy as np
 import torch
+from sklearn.datasets import make_classification
+from torch.nn import functional
+
+from _timing import Figure, report
 from fanin.studies.data import Data, load
 from fanin.studies.design import Design, Optimizer, plan_points
 from fanin.studies.grammar import Network
@@ -28,9 +32,6 @@ from fanin.studies.order import batches
 from fanin.studies.run import run_study
 from fanin.studies.trainer import Task
 from fanin.torch.trainer import TorchTrainer
-from sklearn.datasets import make_classification
-from torch.nn import functional
-from _timing import Figure, report
 
 SCHEMES = ("zeros", "uniform(-0.05, 0.05)", "normal(0, 0.05)", "he_normal", "lecun_uniform")
 REPEATS, EPOCHS, BATCH_SIZE, TURNS = 200, 5, 16, 7
@@ -109,9 +110,7 @@ def fit(model: Any, data: Data) -> None:
     train, held_out = (
         (part.features, part.target.astype(np.float32)[:, None]) for part in data.parts.values()
     )
-    model.fit(
-        *train, batch_size=BATCH_SIZE, epochs=EPOCHS, validation_data=held_out, verbose=0
-    )
+    model.fit(*train, batch_size=BATCH_SIZE, epochs=EPOCHS, validation_data=held_out, verbose=0)
 
 
 def keras_reused(data: Data) -> Callable[[], object]:
@@ -162,7 +161,9 @@ def main() -> None:
         for name, taken in times.items()
     ]
     figures.append(Figure("fanin, the first study of a process", first / trainings, 0.0))
-    figures[-1] = Figure(figures[-1].name, first / trainings, first / trainings / figures[0].seconds)
+    figures[-1] = Figure(
+        figures[-1].name, first / trainings, first / trainings / figures[0].seconds
+    )
     question = f"one training of {task.design.network}, {task.design.steps} steps, on {data.name}"
     report(question, figures, unit="ms", per=1e-3)
 

@@ -5,9 +5,10 @@ Run: python benchmarks/fill.py [figures.jsonl]
 
 import numpy as np
 import torch
+
+from _timing import interleave, report
 from fanin.draws import Normal, TruncatedNormal, Uniform
 from fanin.torch.draws import sample_
-from _timing import interleave, report
 
 SHAPE = (4096, 4096)
 TURNS = 15

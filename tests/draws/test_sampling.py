@@ -25,6 +25,7 @@ from fanin.draws import (
 )
 from fanin.draws.kernel import fill_run
 from fanin.draws.reference import numbers_at
+from fanin.draws.regions import runs_of
 from fanin.errors import FaninError
 from fanin.schemes import orthogonal
 
@@ -138,6 +139,14 @@ def test_permutations_are_even():
 def test_a_wrong_seed_is_told(seed):
     with pytest.raises(FaninError, match="seed must"):
         inspect.unwrap(key)(seed, "w")  # past the checker of annotations, as users are
+
+
+@pytest.mark.parametrize(
+    ("shape", "region"), [(5, None), ("ab", None), ((5,), slice(2)), ((5,), (2,))]
+)
+def test_a_shape_or_region_of_another_kind_is_told(shape, region):
+    with pytest.raises(FaninError, match="must be"):
+        inspect.unwrap(runs_of)(shape, region)
 
 
 def test_wrong_arguments_are_told():

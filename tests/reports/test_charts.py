@@ -200,8 +200,8 @@ def test_runs_that_diverge_do_not_stretch_the_axis():
     ends = np.full((2, 4, 1), INF)
     curves = np.concatenate([np.full((2, 4, 1), 0.7), np.full((2, 4, 1), 0.5), ends], axis=2)
     curves[0, :, 2] = 0.3
-    shown = panels(curve_chart(dataset({"loss": curves}), ["s0", "s1"]))[0]
-    domain = shown["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    panel = curve_chart(dataset({"loss": curves}), ["s0", "s1"])["vconcat"][0]["hconcat"][0]
+    domain = panel["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert 0.2 < domain[0] < 0.3
     assert 0.7 < domain[1] < 0.8
 

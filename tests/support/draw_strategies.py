@@ -1,7 +1,8 @@
 """What property tests of the draws draw from."""
 
-from fanin.draws import Normal, TruncatedNormal, Uniform
 from hypothesis import strategies as st
+
+from fanin.draws import Normal, TruncatedNormal, Uniform
 
 seeds = st.integers(0, 2**64 - 1)
 names = st.text(max_size=30)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fanin.errors import FaninError
 from fanin.studies.run import run_study
@@ -146,7 +146,6 @@ def test_chunks_follow_the_memory() -> None:
 
 
 def test_the_process_is_left_as_it_was() -> None:
-    threads = torch.get_num_threads()
 
     def states() -> list[Any]:
         # Python's own generator is left to the test below: the checker of the annotations uses it.
@@ -164,7 +163,26 @@ def test_the_process_is_left_as_it_was() -> None:
     with pytest.raises(FaninError):
         trainer.chunk(case(lambda: nn.Linear(5, 1), blobs()))
     assert states() == before
-    assert torch.get_num_threads() == threads
+
+
+def test_small_studies_take_one_thread_and_give_the_others_back() -> None:
+    seen = set[int]()
+
+    class Looking(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # the name of the base class
+            seen.add(torch.get_num_threads())
+            return super().forward(input)
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        examined = TorchTrainer().chunk(case(lambda: Looking(4, 1), blobs()))
+        assert seen == {2}
+        curves_of(TorchTrainer(), case(lambda: Looking(4, 1), blobs(), repeats=examined))
+        assert seen == {1, 2}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
 
 
 def interrupt(*_: object) -> None:

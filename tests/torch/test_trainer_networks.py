@@ -307,6 +307,24 @@ def test_one_logit_may_come_without_its_axis() -> None:
         np.testing.assert_array_equal(curve, curves_of(TorchTrainer(), axis)[metric])
 
 
+class Breaking(nn.Linear):
+    """Fails once it has been called a few times."""
+
+    calls = 0
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # the name of the base class
+        self.calls += 1
+        if self.calls > 20:
+            raise OSError("disk full")
+        return super().forward(input)
+
+
+def test_a_network_that_fails_on_the_way() -> None:
+    task = case(lambda: Breaking(4, 1), blobs(), epochs=9)
+    with pytest.raises(FaninError, match=r"failed in training step \d+: OSError: disk full"):
+        curves_of(TorchTrainer(), task)
+
+
 def test_a_network_that_fails_on_the_last_short_batch_says_so_first() -> None:
     factory = lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))  # noqa: E731  # one line
     with pytest.raises(FaninError, match=r"shape \(1, 4\), 1 examples: .*more than 1 value"):

@@ -7,7 +7,9 @@ start and how long they are.
 
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +33,11 @@ class Runs:
     length: int
 
 
-def runs_of(shape: tuple[int, ...], region: tuple[slice, ...] | None) -> Runs:
+def runs_of(sizes: Sequence[int], region: tuple[slice, ...] | None) -> Runs:
     """Describe a region of a tensor.
 
     Args:
-        shape: Shape of the whole tensor.
+        sizes: Shape of the whole tensor.
         region: One slice per axis with a positive step; missing trailing axes are whole. None is
             the whole tensor.
 
@@ -49,7 +51,7 @@ def runs_of(shape: tuple[int, ...], region: tuple[slice, ...] | None) -> Runs:
         >>> runs_of((4, 6), (slice(1, 3), slice(2, 5)))
         Runs(shape=(2, 3), starts=array([ 8, 14], dtype=uint64), length=3)
     """
-    _check_shape(shape)
+    shape = _checked(sizes)
     steps = [range(size)[part] for size, part in zip(shape, _slices(shape, region), strict=True)]
     inside = tuple(len(step) for step in steps)
     axis, length = len(shape), 1
@@ -69,22 +71,24 @@ def runs_of(shape: tuple[int, ...], region: tuple[slice, ...] | None) -> Runs:
     return Runs(inside, starts.reshape(-1), length)
 
 
-def _check_shape(shape: tuple[int, ...]) -> None:
+def _checked(sizes: Any) -> tuple[int, ...]:
     try:
-        sizes = [operator.index(size) for size in shape]
+        shape = tuple(operator.index(size) for size in sizes)
     except TypeError:
-        raise FaninError(f"shape must be a tuple of integers, got {shape!r}") from None
-    if any(size < 0 for size in sizes):
+        raise FaninError(f"shape must be a tuple of integers, got {sizes!r}") from None
+    if any(size < 0 for size in shape):
         raise FaninError(f"shape must not have negative sizes, got {shape!r}")
-    if math.prod(sizes) > LARGEST:
+    if math.prod(shape) > LARGEST:
         raise FaninError(
             f"shape {shape!r} has more than 2**49 elements, the most one name can draw"
         )
+    return shape
 
 
-def _slices(shape: tuple[int, ...], region: tuple[slice, ...] | None) -> tuple[slice, ...]:
-    parts = region or ()
-    if len(parts) > len(shape) or not all(isinstance(part, slice) for part in parts):
+def _slices(shape: tuple[int, ...], region: Any) -> tuple[slice, ...]:
+    parts: tuple[slice, ...] = () if region is None else region
+    slices = isinstance(region, tuple | None) and all(isinstance(part, slice) for part in parts)
+    if not slices or len(parts) > len(shape):
         raise FaninError(
             f"region must be at most one slice for each axis of shape {shape}, got {region!r}"
         )

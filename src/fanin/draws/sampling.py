@@ -60,7 +60,7 @@ def sample(
         >>> bool((part == whole[1:3, 2:5]).all())
         True
     """
-    stream, runs = key(seed, name), runs_of(tuple(shape), region)
+    stream, runs = key(seed, name), runs_of(shape, region)
     kind = floating(dtype)
     if isinstance(law, Constant):
         return np.full(runs.shape, law.value, kind)
@@ -114,7 +114,7 @@ def words(
         >>> words(0, "layer.weight", (2,)).tolist()
         [3014339681, 3700056461]
     """
-    runs = runs_of(tuple(shape), region)
+    runs = runs_of(shape, region)
     return words_at(key(seed, name), _index(runs.starts, runs.length)).reshape(runs.shape)
 
 

@@ -172,7 +172,7 @@ class Scheme(ABC):
             >>> bool((row == whole[2:3]).all())
             True
         """
-        part, kind = runs_of(tuple(shape), region).shape, floating(dtype)
+        part, kind = runs_of(shape, region).shape, floating(dtype)
         if 0 in shape:
             return np.empty(part, kind)
         return self._values(Request(tuple(shape), layout, fans, seed, name, region, kind))

@@ -51,11 +51,13 @@ def examine(module: nn.Module, start: Starts, task: Task) -> Examination:
     examples = slice(0, design.batch_size)
     features = torch.tensor(train.features[examples], dtype=first.dtype, device=first.device)
     targets = torch.tensor(train.target[examples], device=first.device)
+    weights = {_memory(values) for values in start.parameters.values()}
     held = 0
 
     def keep(tensor: Tensor) -> Tensor:
         nonlocal held
-        held += tensor.nbytes if tensor.shape[:2] != (1, 1) else 0  # a parameter is not per example
+        if _memory(tensor) not in weights:  # kept once for all examples
+            held += tensor.nbytes
         return tensor
 
     alone = Trials(module, start, together=False)
@@ -102,6 +104,10 @@ def _blaming(task: Task, features: Tensor) -> Generator[None]:
             f"the network {task.design.network} failed on a batch of {task.data.name} of shape "
             f"{shape}, {shape[0]} examples: {type(problem).__name__}: {problem}"
         ) from problem
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _outputs(alone: Trials, features: Tensor, task: Task) -> Tensor:

@@ -91,24 +91,21 @@ def _is_constant(row: Row) -> bool:
 def _one_by_one(
     module: nn.Module, schemes: Sequence[str], seeds: Sequence[int], rules: Mapping[str, str]
 ) -> Starts:
-    before = _state(module)
+    before, states = _state(module), list[dict[str, Tensor]]()
     try:
-        states = [
-            [_state(module) for scheme in schemes if init_(module, scheme, seed, rules)]
-            for seed in seeds
-        ]
+        for seed in seeds:
+            for scheme in schemes:
+                init_(module, scheme, seed, rules)
+                states.append(_state(module))
     finally:
         _restore(module, before)
-
-    def stack(names: Sequence[str]) -> dict[str, Tensor]:
-        return {
-            name: torch.stack([torch.stack([state[name] for state in row]) for row in states])
-            for name in names
-        }
-
+    stacks = {
+        name: torch.stack([state[name] for state in states]).unflatten(0, (len(seeds), -1))
+        for name in before
+    }
     return Starts(
-        stack([name for name, _ in module.named_parameters()]),
-        stack([name for name, _ in module.named_buffers()]),
+        {name: stacks[name] for name, _ in module.named_parameters()},
+        {name: stacks[name] for name, _ in module.named_buffers()},
     )
 
 

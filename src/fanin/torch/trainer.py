@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from fanin.errors import FaninError
 from fanin.studies.data import Part
 from fanin.studies.order import batches
 from fanin.studies.trainer import Task
@@ -176,7 +177,19 @@ def _threads(work: int) -> Generator[None]:
     try:
         yield
     finally:
-        pass
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _told(network: str, step: int) -> Generator[None]:
+    """Tell a failure of the network in the middle of its training as one."""
+    try:
+        yield
+    except Exception as problem:
+        raise FaninError(
+            f"the network {network} failed in training step {step}: "
+            f"{type(problem).__name__}: {problem}"
+        ) from problem
 
 
 class _Share:
@@ -238,7 +251,7 @@ class _Run:
             if position == 0:
                 epoch = self.orders(passes)
             picked = epoch[position].to(features.device)
-            with _threads(step_work):
+            with _threads(step_work), _told(design.network, step + 1):
                 outputs = self.trials.train(features[picked])
                 losses = example_losses(design.loss, outputs, targets[picked].unsqueeze(1))
                 torch.autograd.backward(losses.mean(-1).sum())
