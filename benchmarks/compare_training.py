@@ -1,9 +1,9 @@
 """What does one training of a study cost? Against Keras `fit` and the plain torch loop.
 
-The study of the first lesson: five schemes, 200 repeats, one sigmoid unit on four features, RMSprop,
-batches of 16, five epochs, losses and accuracies of both parts after every epoch. fanin trains all
-1000 at once; the peers train one, which is what a person repeats. Everything that belongs to a
-training is in its time: drawing the start, compiling, the data order, the measuring.
+The study of the first lesson: five schemes, 200 repeats, one sigmoid unit on four features,
+RMSprop, batches of 16, five epochs, losses and accuracies of both parts after every epoch. All 1000
+are trained at once by fanin, and one by each peer, which is what a person repeats. All that belongs
+to a training is in its time: drawing the start, compiling, the data order, the measuring.
 
 Run: python benchmarks/compare_training.py [figures.jsonl [data.csv target]]
 KERAS_BACKEND chooses Keras's backend (jax by default, which is its fastest here).
@@ -84,7 +84,7 @@ def plain_torch(task: Task) -> float:
                 ((logits > 0) == wanted.bool()).float().mean().item()
         return losses[0]
 
-    measure()
+    last = measure()
     for epoch in range(EPOCHS):
         for batch in batches(0, epoch, len(features), BATCH_SIZE):
             optimizer.zero_grad()
@@ -160,10 +160,8 @@ def main() -> None:
         )
         for name, taken in times.items()
     ]
-    figures.append(Figure("fanin, the first study of a process", first / trainings, 0.0))
-    figures[-1] = Figure(
-        figures[-1].name, first / trainings, first / trainings / figures[0].seconds
-    )
+    first /= trainings
+    figures.append(Figure("fanin, first study of a process", first, first / figures[0].seconds))
     question = f"one training of {task.design.network}, {task.design.steps} steps, on {data.name}"
     report(question, figures, unit="ms", per=1e-3)
 

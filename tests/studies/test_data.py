@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fanin.errors import FaninError
 from fanin.studies.data import Data, load
-from fanin.studies.data_prepare import MOST_CLASSES
+from fanin.studies.data.prepare import MOST_CLASSES
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from fanin.errors import FaninError
 from fanin.studies.data import load
-from fanin.studies.data_sets import names
+from fanin.studies.data.sets import names
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits", "diabetes"])

@@ -92,6 +92,7 @@ def _one_by_one(
     module: nn.Module, schemes: Sequence[str], seeds: Sequence[int], rules: Mapping[str, str]
 ) -> Starts:
     before, states = _state(module), list[dict[str, Tensor]]()
+    leading = (len(seeds), len(schemes))
     try:
         for seed in seeds:
             for scheme in schemes:
@@ -100,8 +101,8 @@ def _one_by_one(
     finally:
         _restore(module, before)
     stacks = {
-        name: torch.stack([state[name] for state in states]).unflatten(0, (len(seeds), -1))
-        for name in before
+        name: torch.stack([state[name] for state in states]).view(leading + own.shape)
+        for name, own in before.items()
     }
     return Starts(
         {name: stacks[name] for name, _ in module.named_parameters()},

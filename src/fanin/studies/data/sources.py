@@ -8,10 +8,10 @@ from typing import cast
 import pandas as pd
 
 from fanin.errors import FaninError
-from fanin.studies.data_arrays import from_arrays
-from fanin.studies.data_files import SUFFIXES, from_file
-from fanin.studies.data_sets import from_name, from_openml
-from fanin.studies.data_table import Table, from_frame
+from fanin.studies.data.arrays import from_arrays
+from fanin.studies.data.files import SUFFIXES, from_file
+from fanin.studies.data.sets import from_name, from_openml
+from fanin.studies.data.table import Table, from_frame
 
 OPENML = "openml:"
 """What the name of a set on OpenML begins with."""

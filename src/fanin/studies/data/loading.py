@@ -1,4 +1,4 @@
-"""The data of a study, ready to train on, and the one function that gets it from wherever it is.
+"""The one function that gets data from wherever it is.
 
 Whatever the source is, it becomes a table, and every table goes the same way: its values are
 checked, the task is read off the target, the rows are split and the features scaled. Everything a
@@ -6,71 +6,9 @@ person can get wrong is met on that way, before anything trains.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fanin.errors import FaninError, need
-
-Kind = Literal["classification", "regression"]
-"""What a target asks for: one of several classes, or numbers."""
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
-"""The kinds, by name."""
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Some of the examples.
-
-    Attributes:
-        features: float32 of shape (n, d), or (n, ...) when the source had such an array.
-        target: For classification int64 of shape (n,), the index of each example's class; for
-            regression float32 of shape (n, k), one column for each target.
-    """
-
-    features: NDArray[np.float32]
-    target: NDArray[np.int64] | NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """Examples, split and scaled.
-
-    Attributes:
-        name: The source as text, such as ``"banknotes.csv"``; no path.
-        kind: Classification or regression.
-        train: The part that is trained on.
-        held_out: The part that is only measured; None when nothing is held out.
-        feature_names: Name of each feature.
-        target_names: Name of each target column.
-        classes: Name of each class, in the order of their indices; empty for regression.
-        preparation: How the rows were split and the features scaled, in words.
-        notes: What else a reader should know, in sentences.
-    """
-
-    name: str
-    kind: Kind
-    train: Part
-    held_out: Part | None
-    feature_names: tuple[str, ...]
-    target_names: tuple[str, ...]
-    classes: tuple[str, ...]
-    preparation: str
-    notes: tuple[str, ...] = ()
-
-    @property
-    def parts(self) -> dict[str, Part]:
-        """The parts that there are, by the names of `fanin.studies.trainer.SPLITS`."""
-        return {"train": self.train} | ({"held-out": self.held_out} if self.held_out else {})
-
-    def __str__(self) -> str:
-        return f"{self.name}, target {', '.join(self.target_names)}, {self.preparation}"
+from fanin.studies.data.value import Data
 
 
 def load(
@@ -92,7 +30,7 @@ def load(
 
             - a path to a ``.csv`` or ``.parquet`` file, or a pandas DataFrame, with `target`;
             - the name of a set that scikit-learn ships or generates, such as ``"iris"`` or
-              ``"circles(n=300, noise=0.05)"`` (`fanin.studies.data_sets.names` lists them);
+              ``"circles(n=300, noise=0.05)"`` (`fanin.studies.data.sets.names` lists them);
             - ``"openml:"`` and a name or number on OpenML, fetched and kept by scikit-learn;
             - arrays ``(X, y)``, or ``(X_train, y_train, X_held_out, y_held_out)``, of anything that
               NumPy can read, torch tensors included;
@@ -127,8 +65,8 @@ def load(
         return source
     for library in ("pandas", "sklearn"):
         need(library, extra="study", purpose="Loading data")
-    from fanin.studies.data_prepare import prepare
-    from fanin.studies.data_sources import read
+    from fanin.studies.data.prepare import prepare
+    from fanin.studies.data.sources import read
 
     table = read(source, target)
     return prepare(table, scale=scale, holdout=holdout, split_seed=split_seed, task=task)

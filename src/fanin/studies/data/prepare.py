@@ -16,8 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from fanin.calls import format_number
 from fanin.errors import FaninError, nearest
-from fanin.studies.data import KINDS, Data, Kind, Part
-from fanin.studies.data_table import Table, quote, rows, shorten
+from fanin.studies.data.table import Table, quote, rows, shorten
+from fanin.studies.data.value import KINDS, Data, Kind, Part
 
 MOST_CLASSES = 20
 """Up to so many different values, a target of whole floats is read as classes."""

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fanin.errors import FaninError, nearest
-from fanin.studies.data import Kind
+from fanin.studies.data.value import Kind
 
 _ROWS = 3  # offending rows or values in a message
 _NAMES = 20  # columns in a message

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fanin.errors import FaninError, nearest, need
-from fanin.studies.data_table import Table, check_names, from_frame, quote
+from fanin.studies.data.table import Table, check_names, from_frame, quote
 
 SUFFIXES = (".csv", ".parquet")
 """What the name of a data file ends in."""

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from fanin.calls import Call, Value, format_number, parse_call
 from fanin.errors import FaninError, nearest
-from fanin.studies.data import Kind
-from fanin.studies.data_files import SUFFIXES
-from fanin.studies.data_table import Table, from_frame
+from fanin.studies.data.files import SUFFIXES
+from fanin.studies.data.table import Table, from_frame
+from fanin.studies.data.value import Kind
 
 
 class _Shipped(NamedTuple):

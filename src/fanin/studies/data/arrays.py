@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fanin.errors import FaninError
-from fanin.studies.data_table import Table, as_numbers, as_values, check_names
+from fanin.studies.data.table import Table, as_numbers, as_values, check_names
 
 
 def from_arrays(arrays: Sequence[object]) -> Table:
