@@ -100,11 +100,14 @@ def _normals(words, tails, starts, slopes, out):
 @no_type_check
 def _redraw(key0, key1, index, cut, numbers, starts, slopes):
     """Draw the elements that lie outside again, all together, until none does."""
-    outside = np.flatnonzero(np.abs(numbers) > cut)
-    words, tails = np.empty(outside.shape[0], u32), np.empty(outside.shape[0], f32)
-    again = np.empty(outside.shape[0], f32)
+    outside = np.empty(numbers.shape[0], np.int32)
+    count = 0
+    for i in range(numbers.shape[0]):
+        # Written always and counted when outside: no branch to guess wrong.
+        outside[count] = i
+        count += abs(numbers[i]) > cut
+    words, tails, again = np.empty(count, u32), np.empty(count, f32), np.empty(count, f32)
     attempt = 0
-    count = outside.shape[0]
     while count > 0:
         attempt += 1
         for i in range(count):
