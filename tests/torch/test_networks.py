@@ -92,8 +92,8 @@ def broken() -> nn.Module:
     ("factory", "said"),
     [
         (broken, r"factory broken\(\) failed: RuntimeError: no such file"),
-        (lambda: 3, r"must return a torch.nn.Module, got builtins.int"),
-        (lambda: nn.Linear, r"must return a torch.nn.Module, got builtins.type"),
+        (lambda: 3, r"must return a torch.nn.Module, got int"),
+        (lambda: nn.Linear, r"must return a torch.nn.Module, got type"),
         (lambda x: x, r"failed: TypeError: .*missing 1 required positional argument"),
         (nn.ReLU, r"network of ReLU\(\) has no parameter to train"),
         (lambda: nn.Linear(2, 1).requires_grad_(requires_grad=False), r"no parameter to train"),

@@ -329,3 +329,32 @@ def test_a_network_that_fails_on_the_last_short_batch_says_so_first() -> None:
     factory = lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))  # noqa: E731  # one line
     with pytest.raises(FaninError, match=r"shape \(1, 4\), 1 examples: .*more than 1 value"):
         TorchTrainer().chunk(case(factory, blobs(81, classes=3), batch_size=16))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "end", "loss", "told"),
+    [
+        (1, nn.Sigmoid(), "bce", "ends in a sigmoid"),
+        (2, nn.Softmax(-1), "cross_entropy", "ends in a softmax"),
+        (1, nn.Identity(), "bce", None),
+        (2, nn.Identity(), "cross_entropy", None),
+        (1, nn.Sigmoid(), "mse", None),
+    ],
+)
+def test_probabilities_where_logits_belong_are_noticed(outputs, end, loss, told):
+    task = case(lambda: nn.Sequential(nn.Linear(4, outputs), end), blobs(), loss=loss)
+    trainer = TorchTrainer()
+    curves_of(trainer, task)
+    assert len(trainer.notes) == (told is not None)
+    assert told is None or told in trainer.notes[0]
+
+
+def test_a_factory_that_exits_and_outputs_that_are_no_logits_are_told():
+    def exits() -> nn.Module:
+        raise SystemExit(3)
+
+    with pytest.raises(FaninError, match=r"exits\(\) failed: SystemExit: 3"):
+        curves_of(TorchTrainer(), case(exits, blobs()))
+    complex_outputs = Wrapped(nn.Linear(4, 2), nn.Identity(), lambda x: x.to(torch.complex64))
+    with pytest.raises(FaninError, match=r"floating-point numbers, got torch\.complex64"):
+        curves_of(TorchTrainer(), case(lambda: complex_outputs, blobs()))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from fanin.errors import FaninError
+from fanin.studies.design import Loss
 from fanin.studies.trainer import Task
 from fanin.torch.objectives import example_losses
 from fanin.torch.starts import Starts
@@ -26,10 +27,12 @@ class Examination:
     Attributes:
         obstacle: Why `vmap` cannot take the network, as the end of a sentence; None if it can.
         held: Bytes that a training keeps from the forward for the backward pass, for one example.
+        doubt: What looks like a slip in the network, as a sentence; None if nothing does.
     """
 
     obstacle: str | None
     held: int
+    doubt: str | None = None
 
 
 def examine(module: nn.Module, start: Starts, task: Task) -> Examination:
@@ -65,14 +68,15 @@ def examine(module: nn.Module, start: Starts, task: Task) -> Examination:
         outputs = _outputs(alone, features, task)
         _check_width(outputs, features, task)
         example_losses(design.loss, outputs, targets)
+    doubt = _probabilities(outputs.detach(), design.loss)
     last = len(train) % design.batch_size
     if last:
         _outputs(alone, features[:last], task)
     try:
         _step(Trials(module, start, together=True), features, targets, task)
     except Exception as problem:  # noqa: BLE001  # a network may fail under vmap in any way
-        return Examination(_obstacle(problem), held // len(features))
-    return Examination(None, held // len(features))
+        return Examination(_obstacle(problem), held // len(features), doubt)
+    return Examination(None, held // len(features), doubt)
 
 
 def give_shapes(module: nn.Module, task: Task) -> None:
@@ -136,6 +140,22 @@ def _check_width(outputs: Tensor, features: Tensor, task: Task) -> None:
     raise FaninError(
         f"the network {task.design.network} turned a batch of shape {tuple(features.shape)} into "
         f"outputs of shape {got}; the loss {loss} on {data.name} needs {expected}{advice}"
+    )
+
+
+def _probabilities(outputs: Tensor, loss: Loss) -> str | None:
+    """Notice a sigmoid or softmax that the loss has in it already."""
+    inside = bool(((outputs > 0) & (outputs < 1)).all())
+    sums = outputs.sum(-1)
+    if loss == "bce" and inside:
+        last = "sigmoid"
+    elif loss == "cross_entropy" and inside and torch.allclose(sums, torch.ones_like(sums)):
+        last = "softmax"
+    else:
+        return None
+    return (
+        "On the first batch all outputs of the network look like probabilities, and the loss "
+        f"{loss} takes logits: if the network ends in a {last}, leave it out."
     )
 
 

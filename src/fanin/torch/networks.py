@@ -144,14 +144,14 @@ def build_network(network: Network | Callable[[], Any], loss: Loss) -> nn.Module
     name = getattr(network, "__name__", repr(network))
     try:
         module = network()
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:  # argparse in a factory exits
         raise FaninError(
             f"the network's factory {name}() failed: {type(problem).__name__}: {problem}"
         ) from problem
     if not isinstance(module, nn.Module):
         raise FaninError(
             f"the network's factory {name}() must return a torch.nn.Module, got "
-            f"{type(module).__module__}.{type(module).__qualname__}"
+            f"{'nothing' if module is None else type(module).__qualname__}"
         )
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise FaninError(f"the network of {name}() has no parameter to train")

@@ -51,6 +51,7 @@ class TorchTrainer:
     def __init__(self, memory: int = MEMORY) -> None:
         self.memory = memory
         self._obstacle: str | None = None
+        self._doubt: str | None = None
 
     @property
     def name(self) -> str:
@@ -61,10 +62,9 @@ class TorchTrainer:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the person should know about how the trainings were run."""
-        if self._obstacle is None:
-            return ()
         told = "The runs were trained one by one, because torch.vmap cannot take this network"
-        return (f"{told}: {self._obstacle}.",)
+        obstacle = None if self._obstacle is None else f"{told}: {self._obstacle}."
+        return tuple(note for note in (obstacle, self._doubt) if note is not None)
 
     def chunk(self, task: Task) -> int:
         """Say how many repeats, all schemes of each, fit into memory at once.
@@ -136,7 +136,7 @@ class TorchTrainer:
         start = stack_starts(module, design.schemes[:1], design.seeds[:1], task.rules)
         with seeded(design.seed, "examination"):
             examination = examine(module, start, task)
-        self._obstacle = examination.obstacle
+        self._obstacle, self._doubt = examination.obstacle, examination.doubt
         return examination
 
 

@@ -97,6 +97,8 @@ class Trials:
                 "the network must return one tensor of shape (examples, outputs), got "
                 f"{type(outputs).__name__}"
             )
+        if not outputs.is_floating_point():
+            raise FaninError(f"the network must return floating-point numbers, got {outputs.dtype}")
         if outputs.ndim == 1:
             outputs = outputs.unsqueeze(-1)
         precise = torch.promote_types(outputs.dtype, torch.float32)
