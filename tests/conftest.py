@@ -16,7 +16,8 @@ hypothesis.settings.load_profile("house")
 def pytest_configure(config: pytest.Config) -> None:
     """Settle what Keras reads on import: its backend, and a home that is not the user's."""
     os.environ["KERAS_BACKEND"] = "torch"
-    os.environ["KERAS_HOME"] = str(config.cache.mkdir("keras"))
+    if getattr(config, "cache", None) is not None:
+        os.environ["KERAS_HOME"] = str(config.cache.mkdir("keras"))
 
 
 @pytest.fixture(scope="session")
