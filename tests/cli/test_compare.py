@@ -41,6 +41,17 @@ def test_json_holds_the_curves(run):
 
 
 @pytest.mark.usefixtures("folder")
+def test_the_steps_to_a_loss_of_ones_own(run):
+    assert "steps to 0.500" in run(STUDY + "--reach 0.5").out
+    assert json.loads(run(STUDY + "--reach 0.5 --json").out)["target"] == 0.5
+    refused = run(STUDY + "--reach nan")
+    assert (refused.status, refused.err) == (
+        2,
+        "fanin: reach must be a loss, a finite number, got nan\n",
+    )
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_same_line_gives_the_same_answer(run):
     assert run(STUDY).out == run(STUDY).out
 

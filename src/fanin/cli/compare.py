@@ -60,6 +60,10 @@ def compare(
         list[str] | None,
         typer.Option(help="NAME=SCHEME for one parameter under every scheme; may be repeated."),
     ] = None,
+    reach: Annotated[
+        float | None,
+        typer.Option(help="Loss to count the steps to; else where half of the runs end."),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the report, one file that opens without network.")
     ] = None,
@@ -93,6 +97,7 @@ def compare(
             steps=steps,
             loss=loss,
             rules=dict(_rule(text) for text in rule or []),
+            reach=reach,
             quiet=quiet,
         )
     if json:

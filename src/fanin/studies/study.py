@@ -43,11 +43,13 @@ class Study:
             ``held_out_baseline_loss``, the losses of the best constant guess.
         design: What was fixed.
         notes: What the person must know about how the trainings were run.
+        target: The loss that counts as arriving; None for the one that half of all runs end at.
     """
 
     dataset: "xarray.Dataset"
     design: Design
     notes: tuple[str, ...] = ()
+    target: float | None = None
 
     @classmethod
     def from_curves(
@@ -115,7 +117,7 @@ class Study:
         """Work out the figures: medians with intervals, steps to target, ranks, comparisons.
 
         Args:
-            target: The loss that counts as arriving; half of all runs end there by default.
+            target: The loss that counts as arriving; the study's own by default.
 
         Returns:
             The summary; print it to read it.
@@ -125,7 +127,7 @@ class Study:
             title=self._title(),
             planned=self.design.repeats,
             planned_steps=self.design.steps,
-            target=target,
+            target=self.target if target is None else target,
         )
 
     def to_dataframe(self) -> "pd.DataFrame":

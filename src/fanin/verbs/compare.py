@@ -6,8 +6,10 @@ owes to luck is measured and not guessed.
 """
 
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fanin.calls import split_calls
@@ -43,6 +45,7 @@ def compare(
     steps: int | None = None,
     loss: str | None = None,
     rules: Mapping[str, str | Scheme] | None = None,
+    reach: float | None = None,
     quiet: bool = False,
 ) -> Study:
     """Train a network many times from each of several initialisations.
@@ -70,6 +73,7 @@ def compare(
         steps: Optimiser steps, instead of epochs.
         loss: ``bce``, ``cross_entropy`` or ``mse``; what the target calls for when left out.
         rules: Schemes for single parameters by name or pattern, the same under every scheme.
+        reach: The loss whose arrival is counted in steps; where half of all runs end when left out.
         quiet: Show no progress on stderr.
 
     Returns:
@@ -91,6 +95,8 @@ def compare(
     from fanin.studies.run import run_study
 
     names = _printed(schemes)
+    if reach is not None and not math.isfinite(reach):
+        raise FaninError(f"reach must be a loss, a finite number, got {reach}")
     rule = optimizer if isinstance(optimizer, Optimizer) else Optimizer.parse(optimizer, rate)
     if isinstance(optimizer, Optimizer) and rate not in {None, optimizer.rate}:
         raise FaninError(f"two rates are given: {optimizer} and rate={rate}")
@@ -122,7 +128,8 @@ def compare(
     job = Task(fixed, loaded, wanted, single)
     total = len(names) * repeats * fixed.steps
     with Progress(total, "training steps", quiet=quiet) as progress:
-        return run_study(job, _trainer(), progress.advance)
+        study = run_study(job, _trainer(), progress.advance)
+    return replace(study, target=reach)
 
 
 def _printed(schemes: Schemes) -> tuple[str, ...]:
