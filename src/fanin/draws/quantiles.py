@@ -5,7 +5,7 @@ bits portable is that nothing is left to the machine: the tail probability becom
 integer conversion (correctly rounded everywhere), its exponent and leading mantissa bits choose a
 segment, the next 13 bits are the place within it, and slopes carry 11 bits, so that the one product
 is exact in float32's 24 bits. The one addition is then the only rounding, and a fused multiply-add
-cannot change it. Against the exact quantile the error stays below 9e-7 at every word, of which
+cannot change it. Against the exact quantile the error stays below 1e-6 at every word, of which
 2.4e-7 is the last bit of a float32; the largest value is 6.23 sigma.
 
 The exact quantile of a word is defined as plus or minus (its low bit) the upper quantile of
@@ -96,7 +96,7 @@ def normal_from_words(words: NDArray[np.uint32]) -> NDArray[np.float32]:
         words: Any shape, uint32.
 
     Returns:
-        Same shape, float32, within 9e-7 of the exact quantile.
+        Same shape, float32, within 1e-6 of the exact quantile.
 
     Example:
         >>> normal_from_words(np.array([0, 1, 2**31], np.uint32))
