@@ -1,7 +1,8 @@
 """What every test stands on: repeatable examples, a quiet Keras, the repository's own folder."""
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +19,17 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["KERAS_BACKEND"] = "torch"
     if getattr(config, "cache", None) is not None:
         os.environ["KERAS_HOME"] = str(config.cache.mkdir("keras"))
+
+
+@pytest.fixture
+def ctrl_c() -> Generator[None]:
+    """Ctrl-C as in a terminal.
+
+    A suite that runs in the background is told to ignore it, and its children with it.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

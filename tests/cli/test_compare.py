@@ -140,6 +140,7 @@ def start(line, folder, **environment):
     )
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_keeps_what_is_finished(folder):
     line = ["compare", "--data", "digits", "--network", "64-16-10 relu", "--schemes"]
     line += ["he_normal,zeros", "--repeats", "2", "--epochs", "100000", "--rate", "0.01"]
@@ -147,7 +148,10 @@ def test_ctrl_c_keeps_what_is_finished(folder):
     # The first line of progress comes after ten seconds of training: epochs are finished by then.
     assert "training steps" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "Stopped by hand" in out

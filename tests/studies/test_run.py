@@ -1,5 +1,6 @@
 """Running a study: chunks, progress, and what is kept when it is stopped or breaks on the way."""
 
+import signal
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -93,6 +94,54 @@ def test_stopped_by_hand_in_the_first_chunk_keeps_its_points() -> None:
     assert measured[:, :2, :2].all()
     assert measured.sum() == 2 * 2 * 2
     assert study.notes[-1] == "Stopped by hand after 0 of 5 repeats."
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_that_python_would_forget_stops_at_the_end_of_the_step() -> None:
+    class Dying:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def stop(repeat: int, point: int) -> None:
+        if (repeat, point) == (2, 1):
+            Dying()  # raised here, the interrupt would be printed and forgotten
+
+    study = run_study(case(LINE, blobs(), repeats=5), Counter(stop))
+    assert study.notes[-1] == "Stopped by hand after 2 of 5 repeats."
+    assert np.isfinite(study.dataset["loss"][:, 2:4, :2]).all()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_twice_does_not_wait_for_the_step() -> None:
+    def stop(repeat: int, point: int) -> None:
+        if (repeat, point) == (2, 1):
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+
+    study = run_study(case(LINE, blobs(), repeats=5), Counter(stop))
+    assert study.notes[-1] == "Stopped by hand after 2 of 5 repeats."
+
+
+def test_a_handler_of_the_program_stays_in_place() -> None:
+    heard = list[int]()
+
+    def handler(signum: int, frame: object) -> None:
+        del frame
+        heard.append(signum)
+
+    def interrupting(repeat: int, point: int) -> None:
+        del repeat, point
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        run_study(case(LINE, blobs(), repeats=2), Counter(interrupting))
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert set(heard) == {signal.SIGINT}
 
 
 def test_stopped_by_hand_before_anything_was_measured() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fanin.studies.interrupt import interruptible
 from fanin.studies.statistics import constant_loss
 from fanin.studies.study import Study
 from fanin.studies.trainer import SPLITS, Task, Trainer
@@ -40,18 +41,20 @@ def run_study(task: Task, trainer: Trainer, progress: Callable[[int], None] | No
     finished = 0
     try:
         size = trainer.chunk(task)
-        while finished < design.repeats:
-            repeats = range(finished, min(finished + size, design.repeats))
-            trainings = len(design.schemes) * len(repeats)
-            inside = slice(repeats.start, repeats.stop)
-            parts = {metric: curve[:, :, inside] for metric, curve in curves.items()}
+        with interruptible() as step_done:
+            while finished < design.repeats:
+                repeats = range(finished, min(finished + size, design.repeats))
+                trainings = len(design.schemes) * len(repeats)
+                inside = slice(repeats.start, repeats.stop)
+                parts = {metric: curve[:, :, inside] for metric, curve in curves.items()}
 
-            def tick(steps: int, trainings: int = trainings) -> None:
-                if progress is not None:
-                    progress(steps * trainings)
+                def tick(steps: int, trainings: int = trainings) -> None:
+                    if progress is not None:
+                        progress(steps * trainings)
+                    step_done()
 
-            trainer.run(task, repeats, parts, tick)
-            finished = repeats.stop
+                trainer.run(task, repeats, parts, tick)
+                finished = repeats.stop
     except KeyboardInterrupt:
         # The first point is the start: on its own it is not the outcome of any training.
         if np.isnan(curves["loss"][..., 1:]).all():
