@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -138,6 +139,26 @@ def start(line, folder, **environment):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_error_on_the_way_keeps_what_is_finished(run):
+    Path("tired.py").write_text(
+        "from torch import nn\n"
+        "class Tired(nn.Linear):\n"
+        "    calls = 0\n"
+        "    def forward(self, x):\n"
+        "        Tired.calls += bool(x.abs().sum() > -1)  # what vmap cannot take: one by one\n"
+        "        if Tired.calls > 100:\n"
+        "            raise RuntimeError('out of memory')\n"
+        "        return super().forward(x)\n"
+        "def build():\n"
+        "    return Tired(4, 2)\n"
+    )
+    line = "compare --data notes.csv --target class --network tired.py:build --schemes he_normal "
+    outcome = run(line + "--epochs 1 --repeats 50")
+    assert outcome.status == 1
+    assert re.search(r"Stopped by an error after [1-9]\d? of 50 .* out of memory", outcome.out)
 
 
 @pytest.mark.usefixtures("ctrl_c")

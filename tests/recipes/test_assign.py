@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fanin import FaninError
-from fanin.recipes import Plan, Role, Slot, assign, start
+from fanin.recipes import Plan, Role, Slot, assign
 from fanin.schemes import Fans, Layout, constant, he_normal, normal
 
 
@@ -181,7 +181,7 @@ def test_uses_that_disagree_on_the_mean_need_a_rule() -> None:
 
 def test_start_is_what_the_schemes_draw() -> None:
     slots = [kernel("a.weight"), bias("a.bias"), embedding("e.weight", 5, 3, zero_row=-2)]
-    drawn = start(slots, "he_normal", 7, {"a.bias": constant(2)})
+    drawn = assign(slots, "he_normal", {"a.bias": constant(2)}).start(7)
     layout = Layout.linear()
     expected = he_normal().values((8, 4), seed=7, name="a.weight", layout=layout)
     assert (drawn["a.weight"] == expected).all()
@@ -192,7 +192,9 @@ def test_start_is_what_the_schemes_draw() -> None:
 
 
 def test_start_of_a_name_depends_on_nothing_else() -> None:
-    alone = start([kernel("b.weight")], "he_normal", 1)["b.weight"]
-    among = start([kernel("a.weight", 16, 16), kernel("b.weight")], "he_normal", 1)["b.weight"]
+    alone = assign([kernel("b.weight")], "he_normal").start(1)["b.weight"]
+    among = assign([kernel("a.weight", 16, 16), kernel("b.weight")], "he_normal").start(1)[
+        "b.weight"
+    ]
     assert (alone == among).all()
-    assert (alone != start([kernel("b.weight")], "he_normal", 2)["b.weight"]).all()
+    assert (alone != assign([kernel("b.weight")], "he_normal").start(2)["b.weight"]).all()

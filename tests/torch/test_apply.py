@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import fanin
-from fanin.recipes import start
+from fanin.recipes import assign
 from fanin.torch import slots, values
 
 SCHEMES = ["he_normal", "glorot_uniform", "lecun_truncated_normal", "orthogonal", "torch_default"]
@@ -47,7 +47,7 @@ def assert_same(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
 def test_the_start_is_the_recipe_whatever_was_there_before(scheme: str) -> None:
     model = Net()
     fanin.init_(model, scheme, seed=5)
-    expected = start(slots(Net()), scheme, 5)
+    expected = assign(slots(Net()), scheme).start(5)
     assert_same(weights(model), {name: torch.from_numpy(v) for name, v in expected.items()})
     fanin.init_(model, "normal", seed=1)
     fanin.init_(model, scheme, seed=5)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from fanin.recipes import start
+from fanin.recipes import assign
 from fanin.studies.optimizer import Optimizer
 from fanin.studies.order import batches
 from fanin.studies.trainer import Task
@@ -31,7 +31,7 @@ def near(task: Task) -> float:
 
 def weights_of(task: Task, scheme: str, repeat: int) -> dict[str, Any]:
     model = build_network(task.network, task.design.loss)
-    return start(slots(model), scheme, task.design.seeds[repeat])
+    return assign(slots(model), scheme).start(task.design.seeds[repeat])
 
 
 def each_trial(task: Task) -> list[tuple[int, str, int, int]]:

@@ -108,7 +108,7 @@ def compare(
         study.save_html(html)
         write(sys.stderr, f"wrote {html}\n")
     if study.stopped:
-        raise typer.Exit(130)
+        raise typer.Exit(130 if study.failure is None else 1)
 
 
 def _check_writable(html: Path) -> None:

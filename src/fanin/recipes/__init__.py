@@ -6,7 +6,6 @@ this room decides (plan), and the draws make the numbers.
 
 from fanin.recipes.assign import Rules as Rules
 from fanin.recipes.assign import assign as assign
-from fanin.recipes.assign import start as start
 from fanin.recipes.companion import companion as companion
 from fanin.recipes.plan import Plan as Plan
 from fanin.recipes.plan import Row as Row

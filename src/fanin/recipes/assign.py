@@ -10,9 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fanin.errors import FaninError, nearest
 from fanin.recipes.companion import companion
 from fanin.recipes.plan import Plan, Row
@@ -62,26 +59,6 @@ def assign(slots: Sequence[Slot], scheme: str | Scheme, rules: Rules | None = No
         for slot in slots
     ]
     return Plan(asked, tuple(rows))
-
-
-def start(
-    slots: Sequence[Slot], scheme: str | Scheme, seed: int = 0, rules: Rules | None = None
-) -> dict[str, NDArray[np.float32]]:
-    """Draw the start of a model from its slots alone, without its framework.
-
-    Args:
-        slots: The parameters of a model.
-        scheme: Scheme of the kernels.
-        seed: The one seed, from 0 to 2**64 - 1.
-        rules: As for `assign`.
-
-    Returns:
-        Name to float32 values: what `fanin.init_` writes into a float32 model.
-
-    Raises:
-        FaninError: As for `assign`.
-    """
-    return assign(slots, scheme, rules).start(seed)
 
 
 def _matches(name: str, pattern: str) -> bool:

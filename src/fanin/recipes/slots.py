@@ -19,10 +19,6 @@ class Role(StrEnum):
     NORM_GAIN = "norm gain"
     NORM_OFFSET = "norm offset"
     EMBEDDING = "embedding"
-    GATE = "gate"
-    POSITIONAL = "positional"
-    HEAD = "head"
-    SCALE = "scale"
     OTHER = "other"
 
 

@@ -6,7 +6,6 @@ then comes the output activation. The parameters are named ``layers.0.weight`` (
 ``layers.0.bias``, ..., and those of the norms ``norms.0.weight``, ``norms.0.bias``, ....
 """
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -47,8 +46,8 @@ class Network:
 
     Example:
         >>> network = Network.parse("4-8-1 relu sigmoid")
-        >>> network.hidden, network.output, network.parameter_count
-        ('relu', 'sigmoid', 49)
+        >>> network.hidden, network.output, network.shapes["layers.0.weight"]
+        ('relu', 'sigmoid', (8, 4))
         >>> print(Network((4, 1), output="sigmoid"))
         4-1 sigmoid
     """
@@ -147,11 +146,6 @@ class Network:
                 shapes[f"norms.{layer}.weight"] = (units,)
                 shapes[f"norms.{layer}.bias"] = (units,)
         return shapes
-
-    @property
-    def parameter_count(self) -> int:
-        """How many numbers are trained."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
 
     @property
     def _options(self) -> list[str]:

@@ -6,6 +6,7 @@ is stopped is simply one with NaN in it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ def run_study(task: Task, trainer: Trainer, progress: Callable[[int], None] | No
     curves = {metric: np.full(shape, np.nan, np.float32) for metric in task.metrics}
     notes = list(task.data.notes)
     finished = 0
+    failure: str | None = None
     try:
         size = trainer.chunk(task)
         with interruptible() as step_done:
@@ -63,18 +65,17 @@ def run_study(task: Task, trainer: Trainer, progress: Callable[[int], None] | No
     except Exception as problem:
         if finished == 0:
             raise
-        notes.append(
-            f"Stopped by an error after {_counted(finished, design.repeats)}: "
-            f"{type(problem).__name__}: {problem}"
-        )
+        failure = f"{type(problem).__name__}: {problem}"
+        notes.append(f"Stopped by an error after {_counted(finished, design.repeats)}: {failure}")
     baseline, held_out_baseline = guesses(task)
-    return Study.from_curves(
+    study = Study.from_curves(
         design,
         curves,
         baseline=baseline,
         held_out_baseline=held_out_baseline,
         notes=(*trainer.notes, *notes),
     )
+    return replace(study, failure=failure)
 
 
 def guesses(task: Task) -> tuple[float, float | None]:

@@ -44,12 +44,14 @@ class Study:
         design: What was fixed.
         notes: What the person must know about how the trainings were run.
         target: The loss that counts as arriving; None for the one that half of all runs end at.
+        failure: The error that ended the study before all runs were trained; None without one.
     """
 
     dataset: "xarray.Dataset"
     design: Design
     notes: tuple[str, ...] = ()
     target: float | None = None
+    failure: str | None = None
 
     @classmethod
     def from_curves(

@@ -7,7 +7,6 @@ inverse distribution function, which always answers. With fanin's draws there ar
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -185,10 +184,6 @@ def _draw_in_rounds(values: Tensor, window: Window, generator: torch.Generator |
         if not bool(missing.any()):
             return values
     return _finish_(values, missing, window, generator)
-
-
-Propose = Callable[[Tensor, Window, torch.Generator | None], Tensor]
-"""Fills a tensor with proposals and says which of them are accepted."""
 
 
 def _from_normal(proposal: Tensor, window: Window, generator: torch.Generator | None) -> Tensor:
