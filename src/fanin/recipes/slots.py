@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fanin.schemes import Fans, Layout, Scheme
+from fanin.trace import Surroundings
 
 
 class Role(StrEnum):
@@ -19,6 +20,10 @@ class Role(StrEnum):
     NORM_GAIN = "norm gain"
     NORM_OFFSET = "norm offset"
     EMBEDDING = "embedding"
+    POSITIONAL = "positional"
+    HEAD = "head"
+    GATE = "gate"
+    SCALE = "scale"
     OTHER = "other"
 
 
@@ -40,6 +45,9 @@ class Slot:
         native: The scheme its own framework starts it with, where that does not follow from the
             role and the fans: a value of its own (PReLU), or a habit of that one layer.
         frozen: Whether it is held constant in training.
+        around: What stands around it in the network, as a trace found it; None when the model was
+            read without running it.
+        used: Whether the traced pass used it; None when there was none.
     """
 
     name: str
@@ -54,6 +62,8 @@ class Slot:
     recurrent: bool = False
     native: Scheme | None = None
     frozen: bool = False
+    around: Surroundings | None = None
+    used: bool | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
