@@ -146,7 +146,7 @@ def _orders(
         sizes = [size - 2 for size in result.shape]
         same = sorted(sizes) == list(range(len(origin.order)))
         orders.append(tuple(origin.order[size] for size in sizes) if same else None)
-    return orders
+    return orders + [None] * (count - len(orders))
 
 
 @dataclass(frozen=True)

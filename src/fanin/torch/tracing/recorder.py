@@ -125,11 +125,8 @@ class Recorder(TorchFunctionMode):
 
     def _concerns(self, call: Call) -> bool:
         """Whether a call has to do with signals or parameters at all."""
-        known = self.recording
-        return any(
-            known.value(tensor) is not None or known.origins(tensor)
-            for tensor in (*tensors_of(call.args), *tensors_of(call.kwargs))
-        )
+        operands = (*tensors_of(call.args), *tensors_of(call.kwargs))
+        return any(self.recording.knows(tensor) for tensor in operands)
 
 
 def opened(function: Any) -> Any:
@@ -163,7 +160,7 @@ def _view(recording: Recording, call: Call) -> None:
         _view_of_signal(recording, call, source, value, results)
     elif origins and call.name in ("__getitem__", "index_select") and _looks_up(recording, call):
         weighted.embedding(recording, call)
-    elif origins:
+    else:
         _view_of_parameter(recording, call, origins, results)
 
 
@@ -202,8 +199,9 @@ def _shadows(call: Call, units: Tensor, results: list[Tensor]) -> list[Tensor | 
 def _view_of_parameter(
     recording: Recording, call: Call, origins: tuple[Origin, ...], results: list[Tensor]
 ) -> None:
-    if call.name in SAME_PLACE:
-        recording.know(results[0], origins)
+    if call.name in SAME_PLACE or not origins:
+        for result in results:
+            recording.know(result, origins)
         return
     if call.name in CASTS or call.name in MIXED:
         name = "cast" if call.name in CASTS else call.name

@@ -124,6 +124,7 @@ class Recording:
         totals: Number of units of each of those.
         values_known: Whether tensors hold numbers; not on the meta device.
         at: Path and type of the module that is running.
+        failed_at: Path and type of the module in which the pass failed, if it did.
         notes: What the reader of the trace has to know.
     """
 
@@ -137,6 +138,7 @@ class Recording:
     totals: dict[int, int] = field(default_factory=dict[int, int])
     values_known: bool = True
     at: tuple[str, str] = ("", "")
+    failed_at: tuple[str, str] | None = None
     notes: list[str] = field(default_factory=list[str])
     _tracked: dict[int, tuple[Any, Value | tuple[Origin, ...]]] = field(
         default_factory=dict[int, Any]
@@ -185,6 +187,17 @@ class Recording:
         """
         found = self._find(tensor)
         return found if isinstance(found, tuple) else ()
+
+    def knows(self, tensor: Any) -> bool:
+        """Tell whether a tensor has to do with signals or parameters.
+
+        Args:
+            tensor: Anything.
+
+        Returns:
+            Whether anything is known of it, be it only that it is made from parameters somehow.
+        """
+        return self._find(tensor) is not None or self.value(tensor) is not None
 
     def read(self, tensor: Any) -> Value | None:
         """Look up a signal that an operation takes, and note which of its units are taken.

@@ -79,14 +79,14 @@ class Chosen:
     Attributes:
         value: The loss itself, with its graph; None where there is nothing to send back from.
         name: What a person would call it.
-        number: Its value; nan for the neutral one.
+        number: Its value; None for the neutral one.
         measured: The tensors that it was computed from.
         inside: Whether the model computed it itself.
     """
 
     value: Tensor | None
     name: str
-    number: float
+    number: float | None
     measured: tuple[Tensor, ...]
     inside: bool = False
 
@@ -118,9 +118,9 @@ def choose_loss(output: Any, rest: tuple[Any, ...], loss: Loss | None, seed: int
         if guess is not None:
             return Chosen(guess[0], guess[1], float(guess[0].detach()), (real[0],))
     if not real:
-        return Chosen(None, "none: no output depends on a trainable parameter", float("nan"), found)
+        return Chosen(None, "none: no output depends on a trainable parameter", None, found)
     total = torch.stack([_projected(t, seed, index) for index, t in enumerate(real)]).sum()
-    return Chosen(total, NEUTRAL, float("nan"), tuple(real))
+    return Chosen(total, NEUTRAL, None, tuple(real))
 
 
 def _given(output: Any, rest: tuple[Any, ...], loss: Loss, found: tuple[Tensor, ...]) -> Chosen:

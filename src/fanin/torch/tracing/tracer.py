@@ -151,7 +151,7 @@ def _forward(
             [describe(value) for value in arguments.args]
             + [f"{name}={describe(value)}" for name, value in arguments.kwargs.items()]
         )
-        path, module = recording.at
+        path, module = recording.failed_at or recording.at
         where = f" in {path} ({module})" if path else ""
         raise FaninError(
             f"{layer_name(model)} failed{where} on the batch ({given}): "
@@ -191,6 +191,8 @@ def _placed(recording: Recording, model: nn.Module, sites: tuple[Site, ...]) -> 
             recording.at = (names[id(module)], layer_name(module))
 
     def left(module: nn.Module, _: Any, output: Any) -> None:
+        if recording.failed_at is None and sys.exc_info()[0] is not None:
+            recording.failed_at = recording.at
         recording.at = stack.pop() if stack else ("", "")
         if isinstance(module, ParametrizationList) and id(module) in slots:
             index, shape = slots[id(module)]

@@ -354,8 +354,7 @@ def _inherit(recording: Recording, call: Call, operands: Sequence[Tensor], resul
             elif _broadcasts(operand, result):
                 (wide,) = moved(origin, name, lambda own: own.expand(result.shape), 1)
                 found.append(wide)
-    if found:
-        recording.know(result, tuple(found))
+    recording.know(result, tuple(found))
 
 
 def _adds_one(call: Call) -> bool:
