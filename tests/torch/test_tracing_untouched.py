@@ -193,6 +193,7 @@ def test_hooks_of_the_person_run_and_stay() -> None:
     assert len(model._forward_hooks) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_compiled_models_are_traced_through_the_original() -> None:
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     x = torch.randn(16, 4)

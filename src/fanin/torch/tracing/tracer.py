@@ -29,6 +29,7 @@ from fanin.torch.tracing.recording import WHOLE, Call, Recording, tensors_of
 from fanin.torch.tracing.running import Arguments, Chosen, Loss, bind, choose_loss, describe
 from fanin.torch.tracing.untouched import Guard, untouched
 from fanin.trace import Kind, Op, Part, Trace, TracedParameter, Use
+from fanin.trace.structure import surroundings
 
 
 def trace(model: nn.Module, *batch: Any, loss: Loss | None = None, seed: int = 0) -> Trace:
@@ -289,7 +290,7 @@ def _assemble(
         notes.append("in training mode: dropout was on, with a fixed seed")
     return Trace(
         ops, parameters, chosen.name, chosen.number, model.training, tuple(notes),
-        {},
+        surroundings(ops, parameters),
     )  # fmt: skip
 
 
