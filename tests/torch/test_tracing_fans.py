@@ -183,7 +183,11 @@ def test_the_layer_keeps_a_unit_signal(name: str, mode: str) -> None:
     y = case.module(x)
     fan = case.fan_in if mode == "fan_in" else case.fan_out
     if mode == "fan_in":
-        inner = y[..., case.interior : -case.interior, case.interior : -case.interior] if case.interior else y
+        inner = (
+            y[..., case.interior : -case.interior, case.interior : -case.interior]
+            if case.interior
+            else y
+        )
         seen = float(inner.detach().square().mean())
         units = y[0].numel() / (y.shape[-1] ** (y.ndim - 2) if y.ndim > 2 else 1)
     else:
@@ -201,4 +205,3 @@ def test_the_layer_keeps_a_unit_signal(name: str, mode: str) -> None:
     # An input that several matrices read gets the gradient of each.
     wanted = case.readers if mode == "fan_out" else 1.0
     assert seen == pytest.approx(wanted, rel=5 * error)
-

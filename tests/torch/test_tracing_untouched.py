@@ -167,7 +167,9 @@ class Checkpointed(nn.Module):
             if self.reentrant is None:
                 x = torch.tanh(layer(x))
             else:
-                x = checkpoint(lambda y, own=layer: torch.tanh(own(y)), x, use_reentrant=self.reentrant)
+                x = checkpoint(
+                    lambda y, own=layer: torch.tanh(own(y)), x, use_reentrant=self.reentrant
+                )
         return x
 
 
@@ -211,5 +213,7 @@ def test_scripted_models_are_refused_with_the_way_out() -> None:
 
 def test_a_failing_model_is_told_with_the_place_and_the_batch() -> None:
     model = nn.Sequential(nn.Linear(4, 8), nn.Linear(9, 2))
-    with pytest.raises(FaninError, match=r"Sequential failed in 1 \(Linear\) on the batch \(float32 \(3, 4\)\)"):
+    with pytest.raises(
+        FaninError, match=r"Sequential failed in 1 \(Linear\) on the batch \(float32 \(3, 4\)\)"
+    ):
         trace(model, torch.randn(3, 4))

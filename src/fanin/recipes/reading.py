@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from fanin.recipes.slots import Role, Slot
 from fanin.schemes import Layout
-from fanin.trace import Part, Place, Surroundings, Trace, TracedParameter, Use
+from fanin.trace import Kind, Part, Place, Surroundings, Trace, TracedParameter, Use
 
 KERNELS = (Part.KERNEL, Part.STATE_KERNEL)
 
@@ -51,17 +51,25 @@ def slots_from(slots: Sequence[Slot], trace: Trace) -> tuple[Slot, ...]:
     """
     found = {parameter.name: parameter for parameter in trace.parameters}
     around = trace.surroundings
+    recurrent = {index for index, op in enumerate(trace.ops) if op.kind is Kind.RECURRENT}
     return tuple(
-        _complete(slot, found[slot.name], around.get(slot.name)) if slot.name in found else slot
+        _complete(slot, found[slot.name], around.get(slot.name), recurrent)
+        if slot.name in found
+        else slot
         for slot in slots
     )
 
 
-def _complete(slot: Slot, parameter: TracedParameter, around: Surroundings | None) -> Slot:
+def _complete(
+    slot: Slot, parameter: TracedParameter, around: Surroundings | None, recurrent: set[int]
+) -> Slot:
     if not parameter.uses:
         return replace(slot, used=False)
     main = next((use for use in parameter.uses if use.part in KERNELS), parameter.uses[0])
     completed = _as_used(slot, main, around)
+    if main.op in recurrent and completed.role in (Role.HEAD, Role.GATE):
+        # All gates of a recurrent layer are in one tensor, and its state is no prediction.
+        completed = replace(completed, role=Role.KERNEL)
     others = list[Slot]()
     for use in parameter.uses:
         other = _as_used(replace(slot, uses=()), use, None)
@@ -83,9 +91,9 @@ def _as_used(slot: Slot, use: Use, around: Surroundings | None) -> Slot:
         return slot
     role = ROLES[use.part]
     places = frozenset[Place]() if around is None else around.places
-    if role is Role.EMBEDDING and Place.POSITION in places:
-        role = Role.POSITIONAL
-    elif use.part is Part.TERM and (Place.POSITION in places or len(slot.shape) > 1):
+    if (role is Role.EMBEDDING and Place.POSITION in places) or (
+        use.part is Part.TERM and (Place.POSITION in places or len(slot.shape) > 1)
+    ):
         role = Role.POSITIONAL
     elif use.part in KERNELS and Place.LAST in places:
         role = Role.HEAD

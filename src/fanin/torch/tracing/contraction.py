@@ -88,7 +88,9 @@ def matmul(left: int, right: int) -> Contraction:
     # Leading axes are aligned at their ends, so they are named from there.
     ahead = [tuple(f"b{axis}" for axis in range(n - 2, 0, -1)) for n in (left, right)]
     lead = max(ahead, key=len)
-    return Contraction((*ahead[0], *rows, "k"), (*ahead[1], "k", *columns), (*lead, *rows, *columns))
+    return Contraction(
+        (*ahead[0], *rows, "k"), (*ahead[1], "k", *columns), (*lead, *rows, *columns)
+    )
 
 
 def einsum(equation: str, sizes: Sequence[int]) -> Contraction | None:
@@ -113,7 +115,9 @@ def einsum(equation: str, sizes: Sequence[int]) -> Contraction | None:
         out = _spread(result, None, [label for own in labels for label in own][: 2 * longest])
     else:
         together = [*labels[0], *labels[1]]
-        once = sorted({label for label in together if together.count(label) == 1 or label[0] == "."})
+        once = sorted(
+            {label for label in together if together.count(label) == 1 or label[0] == "."}
+        )
         out = tuple(once)
     return Contraction(labels[0], labels[1], out)
 

@@ -49,7 +49,9 @@ def activate(recording: Recording, call: Call) -> None:
     """
     signals = [(tensor, recording.read(tensor)) for tensor in tensors_of(call.args)]
     known = [(tensor, value) for tensor, value in signals if value is not None]
-    slopes = [origin for tensor, value in signals if value is None for origin in recording.origins(tensor)]
+    slopes = [
+        origin for tensor, value in signals if value is None for origin in recording.origins(tensor)
+    ]
     if not known or (call.name in ("maximum", "minimum", "pow") and len(known) > 1):
         other(recording, call)
         return
@@ -173,13 +175,24 @@ def _normalise(
 ) -> None:
     """Take out a mean, or divide by a deviation: the two halves of a norm written by hand."""
     units = signal.units if _same_shape(call.out, signal.units) else None
-    if signal.op not in statistic.statistic:
+    if not _lineage(recording, signal.op) & statistic.statistic:
         recording.add(kind, call, [signal, statistic], units=units)
     elif kind is Kind.ADD:
         base = None
         recording.know(call.out, Value(signal.op, units, base))
     else:
         recording.add(Kind.NORM, call, [signal], detail="by hand", units=units)
+
+
+def _lineage(recording: Recording, op: int) -> set[int]:
+    """List an operation and those it differs from by factors and terms alone."""
+    found = {op}
+    while (
+        recording.ops[op].kind in (Kind.ADD, Kind.MULTIPLY) and len(recording.ops[op].inputs) == 1
+    ):
+        op = recording.ops[op].inputs[0]
+        found.add(op)
+    return found
 
 
 def _with_parameter(
@@ -200,7 +213,12 @@ def _with_parameter(
         if along and before in (Kind.LINEAR, Kind.CONVOLUTION):
             part = Part.BIAS
             fans = next(
-                (use.fans for uses in recording.uses.values() for use in uses if use.op == value.op),
+                (
+                    use.fans
+                    for uses in recording.uses.values()
+                    for use in uses
+                    if use.op == value.op
+                ),
                 None,
             )
         elif along and _follows_norm(recording, value.op):
@@ -249,9 +267,7 @@ def _with_constant(
         base = None  # a mask or a rotation is another number at every place
     text = recognise(base, call.out) if base is not None and base.op != value.op else ""
     if base is not None and text:
-        recording.add(
-            Kind.ACTIVATION, call, [Value(base.op)], detail=text, units=units, base=base
-        )
+        recording.add(Kind.ACTIVATION, call, [Value(base.op)], detail=text, units=units, base=base)
         return
     recording.add(kind, call, [value], detail=detail, units=units, base=base)
 

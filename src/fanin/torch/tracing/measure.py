@@ -134,9 +134,7 @@ def measure(tensor: Tensor, units: Sequence[int] = (), activation: str = "") -> 
     return Measured(tuple(tensor.shape), torch.stack(figures))
 
 
-def _exact_stds(
-    values: Tensor, units: Sequence[int], rest: Sequence[int], close: Tensor
-) -> Tensor:
+def _exact_stds(values: Tensor, units: Sequence[int], rest: Sequence[int], close: Tensor) -> Tensor:
     """Compute the deviations of units that hardly vary, where the two sums have lost them."""
     first = values.permute(*units, *rest).flatten(len(units)).flatten(0, len(units) - 1)
     stds = torch.zeros(len(first), dtype=torch.float64, device=values.device)

@@ -121,9 +121,7 @@ def joined(origin: Origin, name: str, apply: Callable[[Tensor], Any]) -> Origin:
         The origin of that part within the whole.
     """
     coordinates = tuple(apply(own) for own in origin.coordinates)
-    return replace(
-        origin.passed(name), coordinates=coordinates, order=None, joined=True
-    )
+    return replace(origin.passed(name), coordinates=coordinates, order=None, joined=True)
 
 
 def _several(result: Any, count: int) -> Sequence[Tensor]:

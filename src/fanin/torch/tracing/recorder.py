@@ -41,11 +41,11 @@ from fanin.trace import Kind, Part
 
 Handler = Callable[[Recording, Call], None]
 
-MIXED = frozenset("masked_fill tril triu nan_to_num".split())
+MIXED = frozenset(["masked_fill", "tril", "triu", "nan_to_num"])
 """Views after which every element is where it was, or gone."""
 
 
-RESHAPES = frozenset("view reshape flatten unflatten view_as reshape_as".split())
+RESHAPES = frozenset(["view", "reshape", "flatten", "unflatten", "view_as", "reshape_as"])
 """Views that keep the order of the elements."""
 
 
@@ -92,9 +92,7 @@ class Recorder(TorchFunctionMode):
             self._record(name, call)
         return out
 
-    def _protect(
-        self, raw: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
+    def _protect(self, raw: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         written = getattr(func, "__name__", "")
         in_place = (raw.endswith("_") and not raw.endswith("__")) or written.startswith("__i")
         if (in_place or raw == "__setitem__" or kwargs.get("inplace")) and args:
@@ -350,10 +348,25 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(RECURRENT, weighted.recurrent),
     **dict.fromkeys(SUMS | PRODUCTS, elementwise.combine),
     **dict.fromkeys(
-        "matmul __matmul__ __rmatmul__ mm bmm mv dot inner addmm baddbmm addmv tensordot".split(),
+        [
+            "matmul",
+            "__matmul__",
+            "__rmatmul__",
+            "mm",
+            "bmm",
+            "mv",
+            "dot",
+            "inner",
+            "addmm",
+            "baddbmm",
+            "addmv",
+            "tensordot",
+        ],
         weighted.product,
     ),
     "linear": weighted.linear,
+    "_grouped_mm": weighted.grouped_product,
+    "grouped_mm": weighted.grouped_product,
     "einsum": weighted.einsum,
     "bilinear": weighted.bilinear,
     "embedding": weighted.embedding,

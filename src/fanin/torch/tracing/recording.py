@@ -312,7 +312,9 @@ class Recording:
         for origin in origins:
             stored = stored_layout(origin, roles, **more)
             layout, rows = (None, None) if stored is None else (stored.layout, stored.rows)
-            self.use([origin], op, part, layout=layout, fans=fans, rows=rows)
+            # Of a low-rank weight the factors have fans of their own.
+            own = layout.fans(origin.stored) if layout is not None and origin.inner else fans
+            self.use([origin], op, part, layout=layout, fans=own, rows=rows)
 
     def base_of(self, tensor: Tensor, value: Value) -> Base:
         """Find what a tensor is an element-by-element function of: itself, if nothing else.

@@ -60,7 +60,11 @@ def bind(model: nn.Module, batch: tuple[Any, ...]) -> Arguments:
     kinds = inspect.Parameter
     named = [p for p in parameters if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)]
     anything = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
-    if len(batch) == 1 and isinstance(batch[0], Mapping) and all(isinstance(k, str) for k in batch[0]):
+    if (
+        len(batch) == 1
+        and isinstance(batch[0], Mapping)
+        and all(isinstance(k, str) for k in batch[0])
+    ):
         given: dict[str, Any] = dict(batch[0])
         names = {p.name for p in named}
         if names & given.keys() or (anything and not named):
@@ -159,9 +163,13 @@ def _from_target(output: Tensor, target: Tensor) -> tuple[Tensor, str] | None:
         classes = output.shape[-1] if output.shape[:-1] == target.shape else output.shape[1]
         moved = output.movedim(-1, 1) if output.shape[:-1] == target.shape else output
         if target.numel() and int(target.min()) >= 0 and int(target.max()) < classes:
-            return functional.cross_entropy(moved, target.long()), "cross entropy with the batch's target"
+            return functional.cross_entropy(
+                moved, target.long()
+            ), "cross entropy with the batch's target"
     if target.is_floating_point() and output.shape == target.shape:
-        return functional.mse_loss(output, target.to(output.dtype)), "mean squared error with the batch's target"
+        return functional.mse_loss(
+            output, target.to(output.dtype)
+        ), "mean squared error with the batch's target"
     return None
 
 

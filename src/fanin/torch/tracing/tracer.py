@@ -67,10 +67,16 @@ def trace(model: nn.Module, *batch: Any, loss: Loss | None = None, seed: int = 0
     meta = any(tensor.is_meta for tensor in tensors)
     if meta:
         recording.values_known = False
-        recording.notes.append("the model is on the meta device: its graph was read, nothing measured")
+        recording.notes.append(
+            "the model is on the meta device: its graph was read, nothing measured"
+        )
         arguments = _on_meta(arguments)
     leaves = _register(recording, original, sites)
-    with untouched(original, seed, "trace") as guard, torch.inference_mode(False), torch.enable_grad():
+    with (
+        untouched(original, seed, "trace") as guard,
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
         chosen = _forward(original, arguments, loss, seed, recording, guard, sites)
         gradients = {} if meta else _backward(chosen, leaves)
     return _assemble(original, sites, recording, chosen, gradients)
@@ -86,7 +92,9 @@ def _original(model: nn.Module) -> nn.Module:
     original = inner if isinstance(inner, nn.Module) else model
     if isinstance(original, nn.Module):
         scripted = [
-            path for path, module in original.named_modules() if isinstance(module, torch.jit.ScriptModule)
+            path
+            for path, module in original.named_modules()
+            if isinstance(module, torch.jit.ScriptModule)
         ]
         if scripted:
             raise FaninError(
@@ -138,7 +146,9 @@ def _forward(
 ) -> Chosen:
     for tensor in tensors_of([*arguments.args, arguments.kwargs]):
         if not isinstance(tensor, nn.Parameter):
-            recording.add(Kind.INPUT, Call("input", (), {}, tensor, lambda _: None), [], units=_last(tensor))
+            recording.add(
+                Kind.INPUT, Call("input", (), {}, tensor, lambda _: None), [], units=_last(tensor)
+            )
     recorder = Recorder(recording, guard.before_writing)
     try:
         with _eager(), _placed(recording, model, sites), recorder:
@@ -239,16 +249,16 @@ def _backward(chosen: Chosen, leaves: dict[int, list[Tensor]]) -> dict[int, Meas
     flat = [(index, tensor) for index, tensors in leaves.items() for tensor in tensors]
     if chosen.value is None or not flat:
         return {}
-    gradients = torch.autograd.grad(
-        chosen.value, [tensor for _, tensor in flat], allow_unused=True
-    )
+    gradients = torch.autograd.grad(chosen.value, [tensor for _, tensor in flat], allow_unused=True)
     measured = dict[int, Measured]()
     with torch.no_grad():
         for (index, tensor), gradient in zip(flat, gradients, strict=True):
             if gradient is None:
                 continue
             units = (0,) if tensor.ndim > 1 else ()
-            own = measure(gradient.to_dense() if gradient.is_sparse else gradient, units, "gradient")
+            own = measure(
+                gradient.to_dense() if gradient.is_sparse else gradient, units, "gradient"
+            )
             if own is not None:
                 measured[index] = own
     return measured
@@ -272,7 +282,12 @@ def _assemble(
         index: [_cut(use, sites[index].slot.shape, recording) for use in own]
         for index, own in recording.uses.items()
     }
-    fans = {use.op: use.fans for own in uses.values() for use in own if use.layout is not None}
+    fans = {
+        (use.op, use.fans): cut.fans
+        for index, own in recording.uses.items()
+        for use, cut in zip(own, uses[index], strict=True)
+        if use.layout is not None
+    }
     kept, places = _alive(ops, uses)
     ops = tuple(kept)
     parameters = tuple(
@@ -312,10 +327,12 @@ def _alive(ops: tuple[Op, ...], uses: dict[int, list[Use]]) -> tuple[list[Op], d
     return kept, places
 
 
-def _renamed(use: Use, places: dict[int, int], fans: dict[int, Fans | None]) -> Use:
-    """Give a use the new index of its operation, and a bias the fans of its kernel."""
-    own = fans.get(use.op, use.fans) if use.part is Part.BIAS and use.layout is None else use.fans
-    return replace(use, op=places[use.op], fans=own or use.fans)
+def _renamed(
+    use: Use, places: dict[int, int], fans: dict[tuple[int, Fans | None], Fans | None]
+) -> Use:
+    """Give a use the new index of its operation, and a bias the fans that its kernel was cut to."""
+    own = fans.get((use.op, use.fans), use.fans) if use.part is Part.BIAS else use.fans
+    return replace(use, op=places[use.op], fans=own)
 
 
 def _fetch(measured: dict[int, Measured]) -> dict[int, Any]:
@@ -334,7 +351,13 @@ def _fetch(measured: dict[int, Measured]) -> dict[int, Any]:
 def _cut(use: Use, shape: tuple[int, ...], recording: Recording) -> Use:
     """Find out into how many matrices of their own the outputs of a kernel are cut."""
     layout = use.layout
-    if layout is None or not layout.out_axes or layout.lookup or layout.blocks > 1 or layout.groups > 1:
+    if (
+        layout is None
+        or not layout.out_axes
+        or layout.lookup
+        or layout.blocks > 1
+        or layout.groups > 1
+    ):
         return use
     size = shape[layout.out_axes[0]]
     if use.rows is not None:

@@ -71,11 +71,19 @@ def untouched(model: nn.Module, seed: int, purpose: str) -> Generator[Guard]:
     attributes = [dict(vars(module)) for module in modules]
     contents = [_contents(own) for own in attributes]
     buffers = [
-        (buffer, buffer.detach().clone()) for buffer in _tensors(model, attributes) if not buffer.is_meta
+        (buffer, buffer.detach().clone())
+        for buffer in _tensors(model, attributes)
+        if not buffer.is_meta
     ]
-    parameters = [(parameter, parameter.grad, parameter.requires_grad) for parameter in model.parameters()]
+    parameters = [
+        (parameter, parameter.grad, parameter.requires_grad) for parameter in model.parameters()
+    ]
     guard = Guard(model)
-    dtype, threads, gradient = torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()
+    dtype, threads, gradient = (
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+    )
     try:
         with seeded(seed, purpose):
             yield guard
@@ -128,7 +136,9 @@ def _restore(module: nn.Module, own: dict[str, Any], inside: dict[str, Any]) -> 
     for name, before in inside.items():
         value = current[name]
         if isinstance(value, list):
-            if len(value) != len(before) or any(a is not b for a, b in zip(value, before, strict=True)):
+            if len(value) != len(before) or any(
+                a is not b for a, b in zip(value, before, strict=True)
+            ):
                 value[:] = before
         elif value.keys() != before.keys() if isinstance(value, dict) else value != before:
             value.clear()

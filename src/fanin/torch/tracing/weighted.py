@@ -10,7 +10,7 @@ from fanin.schemes import Fans, Layout
 from fanin.torch.tracing import contraction
 from fanin.torch.tracing.contraction import Contraction
 from fanin.torch.tracing.functions import CONVOLUTIONS, RECURRENT
-from fanin.torch.tracing.origins import IN, KERNEL, OUT, Origin, moved
+from fanin.torch.tracing.origins import BATCH, IN, KERNEL, OUT, Origin, moved
 from fanin.torch.tracing.recording import Call, Recording, Value, tensors_of
 from fanin.trace import Kind, Part
 
@@ -30,7 +30,9 @@ def as_signal(recording: Recording, tensor: Any) -> Value | None:
         origins = recording.origins(tensor)
         if origins:
             call = Call("parameter", (), {}, tensor, lambda _: None)
-            index = recording.add(Kind.EMBEDDING, call, [], detail="learned", units=(-1 % tensor.ndim,))
+            index = recording.add(
+                Kind.EMBEDDING, call, [], detail="learned", units=(-1 % tensor.ndim,)
+            )
             recording.use(origins, index, Part.PIECE)
             value = recording.value(tensor)
     return value
@@ -71,6 +73,23 @@ def product(recording: Recording, call: Call) -> None:
     _product(recording, call, left, right, how, bias)
 
 
+def grouped_product(recording: Recording, call: Call) -> None:
+    """Record the product of sorted rows with one matrix for each group of them: experts.
+
+    Args:
+        recording: What is recorded so far.
+        call: The call.
+    """
+    data, weight = call.args[:2]
+    origins = recording.origins(weight)
+    if weight.ndim != 3 or data.ndim != 2 or not origins:
+        other(recording, call)
+        return
+    fans = Fans(float(weight.shape[1]), float(weight.shape[2]))
+    index = recording.add(Kind.LINEAR, call, [as_signal(recording, data)], units=(1,), own=True)
+    recording.use_kernel(origins, index, (BATCH, IN, OUT), fans)
+
+
 def einsum(recording: Recording, call: Call) -> None:
     """Record an einsum.
 
@@ -99,10 +118,10 @@ def _product(
     if origins[0] and origins[1]:
         recording.know(call.out, _multiplied(origins, how, call))
         return
-    if not any(signals) and any(origins):
-        # Constant data: a learned table read by a fixed mask, or a network without an input.
-        signals[0 if origins[1] else 1] = None
-    if any(origins):
+    if not any(signals) and "parametrizations." in recording.at[0]:
+        # A weight on its way: what makes it up is no signal.
+        recording.know(call.out, ())
+    elif any(origins):
         weight = 0 if origins[0] else 1
         sizes = operands[weight].shape
         roles = how.roles(weight)
@@ -113,11 +132,15 @@ def _product(
         recording.use_kernel(origins[weight], index, roles, fans)
         _bias(recording, bias, index, fans)
     elif all(signals):
-        recording.add(Kind.PRODUCT, call, signals, units=(call.out.ndim - 1,) if call.out.ndim else ())
+        recording.add(
+            Kind.PRODUCT, call, signals, units=(call.out.ndim - 1,) if call.out.ndim else ()
+        )
         _bias(recording, bias, len(recording.ops) - 1, None)
     elif any(signals):
         known = next(signal for signal in signals if signal is not None)
-        recording.add(Kind.OTHER, call, [known], units=(call.out.ndim - 1,) if call.out.ndim else ())
+        recording.add(
+            Kind.OTHER, call, [known], units=(call.out.ndim - 1,) if call.out.ndim else ()
+        )
 
 
 def _count(sizes: Sequence[int], roles: Sequence[str], role: str) -> float:
@@ -137,11 +160,17 @@ def _multiplied(
     for side, own in enumerate(origins):
         labels = how.left if side == 0 else how.right
         for origin in own:
-            kept = [(axis, how.result.index(label)) for axis, label in enumerate(labels) if label in how.result]
+            kept = [
+                (axis, how.result.index(label))
+                for axis, label in enumerate(labels)
+                if label in how.result
+            ]
             summed = [axis for axis, label in enumerate(labels) if label not in how.result]
             coordinates = list[Tensor]()
             for coordinate in origin.coordinates:
-                index = tuple(0 if axis in summed else slice(None) for axis in range(coordinate.ndim))
+                index = tuple(
+                    0 if axis in summed else slice(None) for axis in range(coordinate.ndim)
+                )
                 part = coordinate[index]
                 places = [place for _, place in kept]
                 order = sorted(range(len(places)), key=lambda position: places[position])
@@ -153,8 +182,13 @@ def _multiplied(
             inner = _inner(origin, summed, kept)
             found.append(
                 Origin(
-                    origin.slot, origin.stored, tuple(coordinates), None,
-                    (*origin.through, "product"), origin.joined, (*origin.inner, *inner),
+                    origin.slot,
+                    origin.stored,
+                    tuple(coordinates),
+                    None,
+                    (*origin.through, "product"),
+                    origin.joined,
+                    (*origin.inner, *inner),
                 )
             )
     return tuple(found)
@@ -205,7 +239,9 @@ def embedding(recording: Recording, call: Call) -> None:
         recording: What is recorded so far.
         call: The call.
     """
-    names = ("weight", "input") if call.name in ("__getitem__", "index_select") else ("input", "weight")
+    names = (
+        ("weight", "input") if call.name in ("__getitem__", "index_select") else ("input", "weight")
+    )
     first, second = call.argument(0, names[0]), call.argument(1, names[1])
     table, index = (second, first) if names[0] == "input" else (first, second)
     if call.name == "index_select":
@@ -230,11 +266,20 @@ def _are_positions(index: Any, from_input: bool) -> bool:
     """Tell whether a look-up reads the same rows for every example, one after the other."""
     if not from_input:
         return True
-    if not isinstance(index, Tensor) or index.is_meta or index.ndim < 2 or index.is_floating_point():
+    if (
+        not isinstance(index, Tensor)
+        or index.is_meta
+        or index.ndim < 2
+        or index.is_floating_point()
+    ):
         return False
     rows = index.reshape(index.shape[0], -1)
     steps = rows[:, 1:] - rows[:, :-1]
-    return rows.shape[0] > 1 and rows.shape[1] > 1 and bool((rows == rows[:1]).all() and (steps == 1).all())
+    return (
+        rows.shape[0] > 1
+        and rows.shape[1] > 1
+        and bool((rows == rows[:1]).all() and (steps == 1).all())
+    )
 
 
 def recurrent(recording: Recording, call: Call) -> None:
@@ -292,7 +337,10 @@ def bilinear(recording: Recording, call: Call) -> None:
         call: The call.
     """
     weight = call.argument(2, "weight")
-    signals = [as_signal(recording, call.argument(0, "input1")), as_signal(recording, call.argument(1, "input2"))]
+    signals = [
+        as_signal(recording, call.argument(0, "input1")),
+        as_signal(recording, call.argument(1, "input2")),
+    ]
     index = recording.add(Kind.LINEAR, call, signals, units=(call.out.ndim - 1,), own=True)
     fans = Fans(float(weight.shape[1] * weight.shape[2]), float(weight.shape[0]))
     recording.use_kernel(recording.origins(weight), index, (OUT, IN, IN), fans)
@@ -308,7 +356,9 @@ def attention(recording: Recording, call: Call) -> None:
     """
     names = ("query", "key", "value")
     signals = [as_signal(recording, call.argument(place, name)) for place, name in enumerate(names)]
-    detail = " ".join(name for name, signal in zip(names, signals, strict=True) if signal is not None)
+    detail = " ".join(
+        name for name, signal in zip(names, signals, strict=True) if signal is not None
+    )
     index = recording.add(Kind.ATTENTION, call, signals, detail=detail, units=(call.out.ndim - 1,))
     mask = call.argument(3, "attn_mask")
     if isinstance(mask, Tensor):
@@ -368,4 +418,3 @@ def _broadcasts(operand: Tensor, result: Tensor) -> bool:
         return False
     pairs = zip(reversed(operand.shape), reversed(result.shape), strict=False)
     return all(small in (1, large) for small, large in pairs)
-
