@@ -216,7 +216,6 @@ def test_recurrent_layers() -> None:
     assert (state.fed_by, state.steps) == ("state", 100)
     assert found["in.weight"].followed_by == "relu"
     assert found["out.weight"].fed_by == "state"
-    assert found["lstm.bias_ih"] == kernel
     assert found["out.weight"].steps == 1
     assert kernel.chain is not None
     assert (kernel.chain.of, kernel.chain.before, found["in.weight"].chain.after) == (1, (), ())
@@ -235,6 +234,8 @@ def test_the_kernels_of_deeper_recurrent_layers_are_fed_by_the_state(
             width = WIDTH if layer == 0 else WIDTH * directions
             net.use(f"{layer}.{way}.ih", (64, width), Part.KERNEL, Layout.stacked(4))
             net.use(f"{layer}.{way}.hh", (64, WIDTH), Part.STATE_KERNEL, Layout.stacked(4))
+            net.use(f"{layer}.{way}.ih.bias", (64,), Part.BIAS)
+            net.use(f"{layer}.{way}.hh.bias", (64,), Part.BIAS)
     net.output(len(net.ops) - 1)
     found = net.read()
     for layer in range(layers):
@@ -242,8 +243,11 @@ def test_the_kernels_of_deeper_recurrent_layers_are_fed_by_the_state(
             own = found[f"{layer}.{way}.ih"]
             assert own.fed_by == ("input" if layer == 0 else "state")
             assert (Place.FIRST in own.places) == (layer == 0)
+            assert own.input_rms == (2.0 if layer == 0 else None)
             assert found[f"{layer}.{way}.hh"].input_rms == 0.5
             assert Place.FIRST not in found[f"{layer}.{way}.hh"].places
+            assert found[f"{layer}.{way}.ih.bias"] == own
+            assert found[f"{layer}.{way}.hh.bias"] == found[f"{layer}.{way}.hh"]
 
 
 def test_unknown_functions_are_called_by_their_own_names() -> None:
