@@ -6,13 +6,13 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from fanin.calls import Call, format_number, parse_call
+from fanin.calls import Call, parse_call
 from fanin.errors import FaninError, nearest
 from fanin.recipes.auto import auto
 from fanin.recipes.companion import recipe_of
 from fanin.recipes.presets import others, residual, scaling, transformers
+from fanin.recipes.recipe_files import read_recipe
 from fanin.recipes.rules import Recipe
-from fanin.recipes.written import read_recipe
 from fanin.schemes import Scheme, as_scheme
 from fanin.schemes import names as scheme_names
 
@@ -65,8 +65,8 @@ def recipe(text: str) -> Recipe:
     """Read a recipe as it is written on the command line.
 
     Args:
-        text: A name, with arguments in parentheses where they are wanted (``"mup(base_width=64)"``);
-            the path of a TOML file; or a scheme.
+        text: A name, with arguments where they are wanted, such as ``"mup(base_width=64)"``; the
+            path of a TOML file; or a scheme.
 
     Returns:
         The recipe.
@@ -140,7 +140,9 @@ def _load(call: Call, point: EntryPoint) -> Recipe:
     try:
         found = point.load()
     except Exception as problem:
-        raise FaninError(f"the recipe {call.name} of {who} cannot be loaded: {problem}") from problem
+        raise FaninError(
+            f"the recipe {call.name} of {who} cannot be loaded: {problem}"
+        ) from problem
     made = found if isinstance(found, Recipe) else _build(call, found)
     if not isinstance(made, Recipe):
         raise FaninError(
@@ -168,21 +170,3 @@ def _build(call: Call, build: Build) -> Recipe:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e308:
             raise FaninError(f"{call.name}: {keyword} must be a number above 0, got {value!r}")
     return build(**bound)
-
-
-def written(name: str, **numbers: float) -> str:
-    """Print a recipe with its arguments.
-
-    Args:
-        name: Its name.
-        **numbers: Its arguments.
-
-    Returns:
-        The text that `recipe` reads.
-
-    Example:
-        >>> written("mup", base_width=64.0)
-        'mup(base_width=64)'
-    """
-    inside = ", ".join(f"{key}={format_number(value)}" for key, value in numbers.items())
-    return f"{name}({inside})" if inside else name

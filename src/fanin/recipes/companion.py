@@ -57,6 +57,8 @@ def neutral(slot: Slot) -> Decision | None:
     """
     if slot.role is Role.OTHER and slot.native is not None:
         return slot.native, f"{slot.module}: keeps the value of its definition"
+    if slot.role is Role.NORM_GAIN and slot.one_plus:
+        return zeros(), "norm gain that is kept as 1 + w: starts at zero"
     if slot.role in NEUTRAL:
         return NEUTRAL[slot.role]
     if slot.role is Role.POSITIONAL or stands(slot, Place.POSITION):
@@ -94,7 +96,7 @@ def companion(scheme: Scheme, slot: Slot) -> Decision:
     habit = _habit(framework, slot) if framework is not None else None
     if habit is not None:
         return habit
-    plain = neutral(slot) if slot.role is not Role.EMBEDDING else None
+    plain = neutral(slot)
     if plain is not None:
         return plain
     if slot.role is Role.EMBEDDING:
@@ -112,14 +114,21 @@ def _habit(framework: str, slot: Slot) -> Decision | None:
         if slot.role is Role.BIAS and slot.fans is not None and slot.fans.fan_in > 0:
             bound = 1 / math.sqrt(slot.fans.fan_in)
             return uniform(-bound, bound), "torch's bias: uniform up to 1/sqrt(fan_in)"
-        if slot.role is Role.EMBEDDING:
+        if _is_table(slot):
             return normal(0, 1), "torch's embedding: standard normal"
         return None
     if slot.recurrent:
         return orthogonal(), f"{framework}'s recurrent kernel: orthogonal, each gate on its own"
-    if slot.role is Role.EMBEDDING:
+    if _is_table(slot):
         if framework == "Keras":
             return uniform(-0.05, 0.05), "Keras's embedding: uniform(-0.05, 0.05)"
         width = slot.fans.fan_out if slot.fans is not None else 1.0
         return normal(0, 1 / math.sqrt(width)), "Flax's embedding: variance 1/features"
     return None
+
+
+def _is_table(slot: Slot) -> bool:
+    """Tell an embedding, also one of positions, from a parameter that is added or joined as is."""
+    if slot.role is Role.EMBEDDING:
+        return not stands(slot, Place.TOKEN)
+    return slot.role is Role.POSITIONAL and slot.layout is not None and slot.layout.lookup

@@ -93,13 +93,16 @@ def _partner(row: Row, known: dict[str, Row]) -> Row | None:
 
 def _alike(row: Row, other: Row) -> bool:
     """Tell whether the same numbers are drawn; by another name they are not."""
-    drawn = ("name", "shape", "scheme", "mean", "std")
-    pairs = [(getattr(row, what), getattr(other, what)) for what in drawn]
-    same = all(first == second or (first != first and second != second) for first, second in pairs)
+    if row.name != other.name or row.shape != other.shape or row.scheme != other.scheme:
+        return False
+    # What is kept has no moments: nan on both sides.
+    same = row.std == other.std or (math.isnan(row.std) and math.isnan(other.std))
     return same and row.slot.zero_row == other.slot.zero_row
 
 
-def _line(mark: str, before: Row | None, after: Row | None, ratio: float = math.nan) -> dict[str, str]:
+def _line(
+    mark: str, before: Row | None, after: Row | None, ratio: float = math.nan
+) -> dict[str, str]:
     one = before or after
     return {
         "": mark,

@@ -121,7 +121,9 @@ def read_toml(text: str) -> tuple[str, tuple[Row, ...], tuple[str, ...]]:
     recipe = _get("the plan", stored, "recipe", str)
     notes = _texts("the plan", stored, "notes")
     tables = stored.get("parameter", [])
-    if not (isinstance(tables, list) and all(isinstance(one, dict) for one in tables)):
+    if not (
+        isinstance(tables, list) and all(isinstance(one, dict) for one in cast("list[Any]", tables))
+    ):
         raise FaninError("the parameters of a plan are tables, each headed [[parameter]]")
     rows = [_row(place, one) for place, one in enumerate(cast("list[Stored]", tables), start=1)]
     _refuse_twins(rows)
@@ -148,7 +150,7 @@ def _layout(layout: Layout | None) -> dict[str, Any] | None:
     if layout is None:
         return None
     return {
-        field.name: list(value) if isinstance(value, tuple) else value
+        field.name: list(cast("tuple[int, ...]", value)) if isinstance(value, tuple) else value
         for field in fields(layout)
         if (value := getattr(layout, field.name)) != field.default or field.default is MISSING
     }
@@ -185,7 +187,7 @@ def _row(place: int, stored: Stored) -> Row:
         slot = Slot(
             name=_get(who, stored, "name", str),
             shape=_sizes(who, stored, "shape"),
-            role=_word(who, stored["role"] if "role" in stored else None, "role", Role),
+            role=_word(who, stored.get("role"), "role", Role),
             layout=_read_layout(who, stored),
             fans=_read_fans(who, stored),
             module=_get(who, stored, "module", str),
@@ -293,7 +295,7 @@ def _texts(who: str, stored: Stored, key: str) -> tuple[str, ...]:
 
 def _sizes(who: str, stored: Stored, key: str) -> tuple[int, ...]:
     items = cast("list[Any]", _get(who, stored, key, list))
-    if not all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in items):
+    if not all(type(item) is int and item >= 0 for item in items):
         raise FaninError(f"{who}: {key} must be a list of whole numbers, got {items!r}")
     return tuple(items)
 

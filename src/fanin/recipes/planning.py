@@ -33,8 +33,8 @@ def plan(
 
     Args:
         slots: The parameters. A recipe that asks where they stand needs those of a traced model.
-        recipe: A recipe or its name, such as ``"gpt2"``; or a scheme, which is for the kernels, with
-            its companions for the rest.
+        recipe: A recipe or its name, such as ``"gpt2"``; or a scheme, which is for the kernels,
+            with its companions for the rest.
         rules: Pattern of names to scheme, in order of precedence, before those of the recipe. A
             pattern is matched, case and all, against every name a parameter goes by; a whole name
             matches itself.
@@ -64,9 +64,7 @@ def plan(
             "pass a batch, such as fanin.plan(model, inputs), or --batch train.py:batch"
         )
     found = match(slots, ordered)
-    decided = {
-        slot.name: _decide(slot, asked, network) for slot in slots if not found[slot.name]
-    }
+    decided = {slot.name: _decide(slot, asked, network) for slot in slots if not found[slot.name]}
     unknown = [slot for slot in slots if not found[slot.name] and not decided[slot.name]]
     problems = idle(found, ordered)
     if unknown and not keep_unknown:

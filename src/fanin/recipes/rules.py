@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from fanin.calls import format_number
 from fanin.recipes.network import Network, stands
 from fanin.recipes.slots import Role, Slot
 from fanin.schemes import Scheme, as_scheme
@@ -127,3 +128,37 @@ def matches(name: str, pattern: str) -> bool:
         (True, True)
     """
     return name == pattern or fnmatchcase(name, pattern)
+
+
+def tidy(number: float) -> float:
+    """Round what a formula computes to six digits, so that a plan is read and typed with ease.
+
+    Args:
+        number: Any number.
+
+    Returns:
+        The nearest number of six significant digits.
+
+    Example:
+        >>> tidy(0.02 / 24**0.5)
+        0.00408248
+    """
+    return float(f"{number:.6g}")
+
+
+def written(name: str, **numbers: float) -> str:
+    """Print a recipe with its arguments.
+
+    Args:
+        name: Its name.
+        **numbers: Its arguments.
+
+    Returns:
+        The text that `fanin.recipes.recipe` reads.
+
+    Example:
+        >>> written("mup", base_width=64.0)
+        'mup(base_width=64)'
+    """
+    inside = ", ".join(f"{key}={format_number(value)}" for key, value in numbers.items())
+    return f"{name}({inside})" if inside else name
