@@ -6,6 +6,7 @@ use are tried one after the other, because the answer to "what else is it?" is m
 a framework, another fan, or a variance taken for a standard deviation.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,6 +103,29 @@ class Audit:
             parts.append(f"not in the plan: {', '.join(self.unplanned)}")
         return "\n".join(parts)
 
+    def to_json(self) -> str:
+        """Write the comparison as JSON.
+
+        Returns:
+            An object with ``ok``, ``unplanned`` and ``lines``; each line has the name, the state,
+            the words, and what is planned and held. What is not there is null.
+        """
+        lines = [
+            {
+                "name": line.row.name,
+                "state": str(line.state),
+                "words": line.words,
+                "scheme": str(line.row.scheme),
+                "planned": {"mean": _figure(line.row.mean), "std": _figure(line.row.std)},
+                "held": None
+                if line.held is None
+                else {"mean": _figure(line.held.mean), "std": _figure(line.held.std)},
+            }
+            for line in self.lines
+        ]
+        stored = {"ok": self.ok, "unplanned": list(self.unplanned), "lines": lines}
+        return json.dumps(stored, indent=2)
+
 
 def audit(rows: Sequence[Row], held: Mapping[str, Held]) -> Audit:
     """Hold the rows of a plan against what a model holds.
@@ -173,6 +197,10 @@ def _formulas(slot: Slot, planned: Scheme) -> Iterator[tuple[str, Scheme]]:
     if isinstance(planned, normal) and planned.std > 0:
         yield "the plan's std taken for a variance", normal(planned.mean, math.sqrt(planned.std))
         yield "the plan's variance taken for a std", normal(planned.mean, planned.std**2)
+
+
+def _figure(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _cells(line: Line) -> dict[str, str]:

@@ -8,7 +8,8 @@ that of knowing nothing. Gates start open, norms and biases neutral.
 
 import math
 
-from fanin.recipes.network import KERNELS, Network, around, stands
+from fanin.recipes.companion import BESIDE
+from fanin.recipes.network import KERNELS, Network, around
 from fanin.recipes.rules import Decision, Recipe, Rule, tidy
 from fanin.recipes.signal import feeding_gain
 from fanin.recipes.slots import Role, Slot
@@ -40,7 +41,8 @@ def auto() -> Recipe:
             Rule(_kernel, "keeps the size of its signal", KERNELS),
             Rule(_norm_writer, "norm gain that ends a branch", Role.NORM_GAIN, Place.WRITER),
             Rule(_scale, "branch scale", Role.SCALE, Place.SCALE),
-            Rule(_embedding, "embedding", Role.EMBEDDING),
+            BESIDE,
+            Rule(normal(0, 1), "embedding: a signal of unit size", Role.EMBEDDING),
         ),
         "fanin: gains of He et al. (2015), orthogonal rows, branches by their number",
         needs_trace=True,
@@ -86,9 +88,3 @@ def _norm_writer(slot: Slot, network: Network) -> Decision:
 def _scale(slot: Slot, network: Network) -> Decision:
     count = network.branches(slot)
     return constant(tidy(count**-0.5)), f"branch scale: 1 / sqrt({count} branches)"
-
-
-def _embedding(slot: Slot, _: Network) -> Decision:
-    if stands(slot, Place.POSITION, Place.TOKEN):
-        return normal(0, 0.02), "small beside what it is added to"
-    return normal(0, 1), "embedding: a signal of unit size"

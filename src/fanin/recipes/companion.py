@@ -24,6 +24,9 @@ NEUTRAL: dict[Role, Decision] = {
 SMALL = normal(0, 0.02)
 """What is added to or put beside a signal that needs none of it: positions, class tokens."""
 
+BESIDE = Rule(SMALL, "small beside the signal it joins", place=(Place.POSITION, Place.TOKEN))
+"""For recipes that speak of embeddings, and mean those that are the signal itself."""
+
 FRAMEWORKS = {"torch_default": "torch", "keras_default": "Keras", "jax_default": "Flax"}
 
 

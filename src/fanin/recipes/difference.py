@@ -1,5 +1,6 @@
 """Two plans, row by row: what the second does differently from the first."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,6 +63,30 @@ class PlanDiff:
         )
         return f"{aligned(lines, ('std ratio',))}\n{counts}"
 
+    def to_json(self) -> str:
+        """Write the difference as JSON.
+
+        Returns:
+            An object with ``removed`` and ``added``, the names; ``changed``, one object each with
+            the name, both shapes and schemes, and the ratio of the standard deviations; ``same``.
+        """
+        changed = [
+            {
+                "name": change.after.name,
+                "before": _stored(change.before),
+                "after": _stored(change.after),
+                "std_ratio": None if math.isnan(change.ratio) else change.ratio,
+            }
+            for change in self.changed
+        ]
+        stored = {
+            "removed": [row.name for row in self.removed],
+            "added": [row.name for row in self.added],
+            "changed": changed,
+            "same": self.same,
+        }
+        return json.dumps(stored, indent=2)
+
 
 def difference(before: Sequence[Row], after: Sequence[Row]) -> PlanDiff:
     """Compare the rows of two plans.
@@ -85,6 +110,10 @@ def difference(before: Sequence[Row], after: Sequence[Row]) -> PlanDiff:
         changed=tuple(changed),
         same=len(pairs) - len(changed) - sum(other is None for _, other in pairs),
     )
+
+
+def _stored(row: Row) -> dict[str, object]:
+    return {"shape": list(row.shape), "scheme": str(row.scheme)}
 
 
 def _partner(row: Row, known: dict[str, Row]) -> Row | None:

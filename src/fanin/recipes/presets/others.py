@@ -2,7 +2,7 @@
 
 import math
 
-from fanin.recipes.companion import SMALL
+from fanin.recipes.companion import BESIDE, SMALL
 from fanin.recipes.network import KERNELS, Network, around
 from fanin.recipes.rules import Decision, Recipe, Rule, tidy, written
 from fanin.recipes.slots import Role, Slot
@@ -31,6 +31,7 @@ def zero() -> Recipe:
                 role=KERNELS,
                 place=Place.WRITER,
             ),
+            BESIDE,
             Rule(hadamard(), "the identity, or a Hadamard matrix to widen", role=KERNELS),
             Rule(SMALL, "embedding: small, the paper has none", role=Role.EMBEDDING),
         ),
@@ -71,6 +72,7 @@ def mup(base_width: float = 256.0) -> Recipe:
     return Recipe(
         written("mup", base_width=base_width),
         (
+            BESIDE,
             Rule(head, "the head", role=KERNELS, place=Place.LAST, essential=True),
             Rule(lecun_normal(), "input: variance 1 / fan_in", role=KERNELS, place=Place.FIRST),
             Rule(lecun_normal(), "hidden: variance 1 / fan_in", role=KERNELS),

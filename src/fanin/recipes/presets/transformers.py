@@ -9,6 +9,7 @@ is written. Layers and branches are counted on the traced network, not read off 
 import math
 
 from fanin.draws import TruncatedNormal
+from fanin.recipes.companion import BESIDE
 from fanin.recipes.network import KERNELS, Network, Stream, around, stands
 from fanin.recipes.presets.attention import by_block
 from fanin.recipes.rules import Decision, Formula, Recipe, Rule, tidy, written
@@ -65,7 +66,7 @@ def llama(std: float = 0.02) -> Recipe:
     rest = Rule(normal(0, std), f"all but the writers: {std:g}", role=WEIGHTS)
     return Recipe(
         written("llama", std=std),
-        (_writers(std), head, embedding, rest),
+        (_writers(std), head, BESIDE, embedding, rest),
         "torchtitan 0.3, models/llama3, without its scaling of w3 (issue 3334)",
         needs_trace=True,
     )
@@ -148,6 +149,7 @@ def deepnet() -> Recipe:
         "deepnet",
         (
             _in_branch(branch, "values in a branch, times beta"),
+            BESIDE,
             Rule(_by_width, "embedding: width**-1/2", role=Role.EMBEDDING),
             Rule(glorot_normal(), "outside the branches: Glorot", role=KERNELS),
         ),
@@ -182,6 +184,7 @@ def t_fixup() -> Recipe:
         "t_fixup",
         (
             _in_branch(branch, "values in a branch, made smaller by depth"),
+            BESIDE,
             Rule(_fixed_embedding, "embedding: made smaller by depth", role=Role.EMBEDDING),
             Rule(glorot_uniform(), "outside the branches: Glorot", role=KERNELS),
         ),
