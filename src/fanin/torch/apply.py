@@ -114,7 +114,7 @@ def _prepare(
         writing = site.place.prepare(torch.as_tensor(row.values(seed)), seed, row.name)
         prepared[row.name] = writing
         rows.append(replace(row, reason=f"{row.reason}; {writing.note}"))
-    return sites, Plan(plan.scheme, tuple(rows)), prepared
+    return sites, replace(plan, rows=tuple(rows)), prepared
 
 
 def _is_plain(place: Place) -> bool:
