@@ -41,9 +41,13 @@ class Parametrised(Place):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the computed weight; a copy is asked, because reading may change buffers."""
+        """Shape of the computed weight."""
+        return tuple(self.current().shape)
+
+    def current(self) -> Tensor:
+        """Compute the weight; a copy is asked, because reading may change buffers."""
         with torch.no_grad():
-            return tuple(copy.deepcopy(self.computed).eval()().shape)
+            return copy.deepcopy(self.computed).eval()()
 
     def prepare(self, values: Tensor, seed: int, name: str) -> Writing:
         """Try the values on a copy, and take its originals."""
