@@ -154,3 +154,10 @@ def test_a_parametrised_layer(wrap: Callable[[nn.Module], nn.Module]) -> None:
     state = model.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in eager.state_dict().items())
     assert torch.equal(model.eval()(torch.eye(4)), eager.eval()(torch.eye(4)))
+
+
+def test_a_parametrisation_that_meta_breaks_is_told() -> None:
+    """torch's `orthogonal` keeps a base that is not there when it was made without numbers."""
+    model = on_meta(lambda: nn.Sequential(parametrizations.orthogonal(nn.Linear(6, 4))))
+    with pytest.raises(fanin.FaninError, match="weight of Linear cannot be computed by orthogonal"):
+        fanin.init_(model, "orthogonal")

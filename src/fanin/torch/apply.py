@@ -189,6 +189,7 @@ def prepare(model: nn.Module, scheme: Start, seed: int, rules: Rules | None = No
     key(seed, "")
     sites = survey(model)
     plan = planned(sites, scheme, rules)
+    refuse_lost_keeps(sites, plan)
     rows, writings = list[Row](), dict[str, Writing]()
     for site, row in zip(sites, plan.rows, strict=True):
         if isinstance(row.scheme, keep) or is_plain(site.place):
@@ -196,7 +197,7 @@ def prepare(model: nn.Module, scheme: Start, seed: int, rules: Rules | None = No
             continue
         writing = site.place.prepare(torch.as_tensor(row.values(seed)), seed, row.name)
         writings[row.name] = writing
-        rows.append(replace(row, reason=_noted(row.reason, writing.note)))
+        rows.append(replace(row, reason=noted(row.reason, writing.note)))
     return Intent(sites, replace(plan, rows=tuple(rows)), seed, writings)
 
 
@@ -228,19 +229,31 @@ def planned(sites: tuple[Site, ...], scheme: Start, rules: Rules | None = None) 
     else:
         refuse(sites)
         plan = assign(slots, given, rules)
-    empty = list[str]()
     for site, row in zip(sites, plan.rows, strict=True):
-        tensors = site.place.tensors
-        if not isinstance(row.scheme, keep):
-            refuse_overflow(row, tensors[0])
-        elif any(tensor.is_meta for tensor in tensors):
-            empty.append(row.name)
+        refuse_overflow(row, site.place.tensors[0])
+    return plan
+
+
+def refuse_lost_keeps(sites: tuple[Site, ...], plan: Plan) -> None:
+    """Raise if a plan keeps the values of a parameter that has none.
+
+    Args:
+        sites: The parameters of the model.
+        plan: The plan, one row for each of them, in their order.
+
+    Raises:
+        FaninError: Which ones, and what to do.
+    """
+    empty = [
+        row.name
+        for site, row in zip(sites, plan.rows, strict=True)
+        if isinstance(row.scheme, keep) and any(tensor.is_meta for tensor in site.place.tensors)
+    ]
     if empty:
         raise FaninError(
             f"the plan keeps what {', '.join(empty)} holds, and on the meta device there is "
             "nothing to keep: build the model on the CPU, or give these rows a scheme"
         )
-    return plan
 
 
 def is_plain(place: Place) -> bool:
@@ -262,8 +275,16 @@ def _read(scheme: Start) -> str | Scheme | Plan:
     return scheme
 
 
-def _noted(reason: str, note: str) -> str:
-    """A plan that was carried out before has the note already."""
+def noted(reason: str, note: str) -> str:
+    """Add to the reason of a row what the writing of it was about.
+
+    Args:
+        reason: The reason.
+        note: The note; a plan that was carried out before has it already.
+
+    Returns:
+        Both.
+    """
     return reason if reason.endswith(note) else f"{reason}; {note}"
 
 
