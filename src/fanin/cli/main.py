@@ -13,6 +13,7 @@ import typer
 
 from fanin.cli.compare import compare
 from fanin.cli.explain import explain
+from fanin.cli.init import init
 from fanin.errors import FaninError
 
 USAGE = 2
@@ -49,7 +50,7 @@ def _ending(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _command in (compare, explain):
+for _command in (compare, explain, init):
     app.command()(_ending(_command))
 
 
