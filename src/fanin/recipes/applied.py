@@ -5,6 +5,7 @@ seed, what was left alone, and what else had to be touched. The answer is the sa
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from fanin.recipes.plan import Plan
 from fanin.schemes.keep import keep
@@ -43,8 +44,12 @@ class Applied(Plan):
         Returns:
             All of it.
         """
-        own = {field.name: getattr(plan, field.name) for field in fields(Plan) if field.init}
-        return cls(**own, seed=seed, done=done)
+        return cls(**_own(plan), seed=seed, done=done)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan alone."""
+        return Plan(**_own(self))
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -58,3 +63,7 @@ class Applied(Plan):
         if self.kept:
             lines.append(f"left as they were: {', '.join(self.kept)}")
         return "\n".join((super().__str__(), *lines, *self.done))
+
+
+def _own(plan: Plan) -> dict[str, Any]:
+    return {field.name: getattr(plan, field.name) for field in fields(Plan) if field.init}
