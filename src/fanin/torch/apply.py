@@ -77,11 +77,12 @@ def init_(
         >>> again == plan
         True
     """
-    intent = prepare(model, scheme, seed, rules)
-    lost = lost_values(model, intent.filled())
-    found = computed_again(model, lost, seed, build)
     direct = list[tuple[Site, Row]]()
-    with torch.no_grad():
+    # The caller may stand under torch.device("meta") still, and draws are made on the host.
+    with torch.device("cpu"), torch.no_grad():
+        intent = prepare(model, scheme, seed, rules)
+        lost = lost_values(model, intent.filled())
+        found = computed_again(model, lost, seed, build)
         done = [*materialise(model), *(restored.put() for restored in found)]
         for site, row in intent.written():
             if row.name not in intent.writings and _drawn_in_place(site.place, row, seed):
@@ -118,16 +119,17 @@ def values(
         >>> {name: tuple(tensor.shape) for name, tensor in values(model, "he_normal").items()}
         {'weight': (2, 4), 'bias': (2,)}
     """
-    intent = prepare(model, scheme, seed, rules)
     given = dict[object, Tensor]()
-    for site, row in zip(intent.sites, intent.plan.rows, strict=True):
-        held = site.place.tensors
-        new = (
-            tuple(tensor.detach().clone() for tensor in held)
-            if isinstance(row.scheme, keep)
-            else intent.writing(site, row).originals
-        )
-        given |= zip(map(memory, held), new, strict=True)
+    with torch.device("cpu"):
+        intent = prepare(model, scheme, seed, rules)
+        for site, row in zip(intent.sites, intent.plan.rows, strict=True):
+            held = site.place.tensors
+            new = (
+                tuple(tensor.detach().clone() for tensor in held)
+                if isinstance(row.scheme, keep)
+                else intent.writing(site, row).originals
+            )
+            given |= zip(map(memory, held), new, strict=True)
     return {name: given[memory(tensor)] for name, tensor in model.named_parameters()}
 
 

@@ -94,8 +94,7 @@ def _refusal(missing: Sequence[Lost], *, built: bool) -> FaninError:
 
 def _build(model: nn.Module, build: Callable[[], nn.Module], seed: int) -> nn.Module:
     try:
-        # A caller may stand under torch.device("meta") still.
-        with parameters_on_meta(), torch.device("cpu"), seeded(seed, "build"):
+        with parameters_on_meta(), seeded(seed, "build"):
             twin = build()
     except Exception as problem:
         raise FaninError(
@@ -139,7 +138,7 @@ def _reset(lost: Lost, seed: int, poison: int) -> Any:
                 setattr(trial, name, torch.full_like(tensor, poison, device="cpu"))
         for name, old in [*trial.named_parameters(recurse=False)]:
             setattr(trial, name, nn.Parameter(torch.zeros_like(old, device="cpu"), False))
-        with torch.no_grad(), torch.device("cpu"), seeded(seed, f"{lost.home}/reset_parameters"):
+        with torch.no_grad(), seeded(seed, f"{lost.home}/reset_parameters"):
             cast("Any", trial).reset_parameters()
         return getattr(trial, lost.name)
     except Exception:  # noqa: BLE001  # a person's code, tried where it may not be meant to run
