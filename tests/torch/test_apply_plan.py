@@ -13,8 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import fanin
 from fanin.recipes import Plan, assign
-from fanin.schemes import Scheme
-from fanin.schemes.keep import keep
+from fanin.schemes import Scheme, keep
 from fanin.torch import slots, values
 
 

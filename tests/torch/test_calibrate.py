@@ -16,8 +16,7 @@ from torch.nn.utils import parametrizations
 
 import fanin
 from fanin.recipes import Plan, assign
-from fanin.schemes import normal
-from fanin.schemes.listed import listed
+from fanin.schemes import listed, normal
 from fanin.torch import slots
 from fanin.torch.calibrate import calibrate
 from fanin.trace import Place, Surroundings

@@ -13,7 +13,7 @@ from torch.nn import utils
 from torch.nn.utils import parametrizations, prune
 
 import fanin
-from fanin.recipes.held import Held
+from fanin.recipes import Held
 from fanin.torch.held import BLOCK, held
 
 

@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations
 
 import fanin
 from fanin.recipes import Plan
-from fanin.schemes.keep import keep
+from fanin.schemes import keep
 from fanin.torch.starts import plans_of, stack_starts
 
 SEEDS = [3, 0, 8]

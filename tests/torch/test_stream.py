@@ -22,7 +22,7 @@ from torch.nn.utils import parametrizations
 
 import fanin
 from fanin.recipes import Plan, assign
-from fanin.schemes.keep import keep
+from fanin.schemes import keep
 from fanin.torch import container, stream
 from fanin.torch.container import Container
 from fanin.torch.stream import draft, write

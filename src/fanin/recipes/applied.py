@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from fanin.recipes.plan import Plan
-from fanin.schemes.keep import keep
+from fanin.schemes import keep
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
-from fanin.recipes.plan import Row
+from fanin.recipes.row import Row
 
 SIZE = 16
 """Bytes of a fingerprint."""

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fanin.errors import FaninError, nearest
-from fanin.recipes.plan import Plan, Row
+from fanin.recipes.plan import Plan
+from fanin.recipes.row import Row
 from fanin.recipes.slots import Slot
 
 LISTED = 20

@@ -1,19 +1,19 @@
-"""What a parameter holds, in a few numbers: the other side of what a plan promises."""
+"""What a model holds, as moments: enough to tell whether an initialisation was carried out."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Held:
-    """The values of one parameter, as the layer computes with them.
+    """The moments of one parameter as it is now.
 
     Attributes:
-        mean: Mean over all elements; nan where some are not finite.
-        std: Standard deviation over all elements; nan where some are not finite.
-        minimum: Smallest element that is no nan.
-        maximum: Largest element that is no nan.
-        finite: Whether every element is finite.
-        shape: Shape of the tensor.
+        mean: Mean over its elements.
+        std: Standard deviation over its elements (the root of the mean square about the mean).
+        minimum: Smallest element.
+        maximum: Largest element.
+        finite: Whether every element is finite. If not, the other figures may be nan.
+        shape: Its shape.
     """
 
     mean: float

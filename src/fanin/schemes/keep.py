@@ -1,4 +1,8 @@
-"""The scheme that draws nothing: a parameter that is to hold what it holds."""
+"""The scheme of what is left alone: pretrained parts, and parameters that only their author knows.
+
+A plan has a row for every parameter. This one says that nothing is written there, so that leaving a
+parameter out is a decision that can be read, and no accident.
+"""
 
 import math
 from dataclasses import dataclass
@@ -12,18 +16,21 @@ from fanin.schemes.base import Moments, Request, Scheme, Target
 
 @dataclass(frozen=True)
 class keep(Scheme):
-    """Leave the values alone: of a pretrained part, or of a parameter that its own code sets.
+    """The parameter holds what it holds: nothing is drawn and nothing is written.
 
-    Nothing is promised of them, so both moments are nan.
+    It promises nothing, so its moments are nan, and it has no values to draw.
 
     Example:
-        >>> keep().promised()
+        >>> keep().promised(shape=(3,))
         Moments(mean=nan, std=nan)
     """
 
     def _promised(self, target: Target) -> Moments:
-        del target  # whatever it is, its values come from elsewhere
+        del target  # whatever it holds
         return Moments(math.nan, math.nan)
 
     def _values(self, request: Request) -> NDArray[Any]:
-        raise FaninError(f"{request.name} is to keep its values, so there are none to draw")
+        raise FaninError(
+            f"keep draws nothing: {request.name} holds what its model gave it. Name a scheme to "
+            'draw it, such as "normal(0, 0.02)"'
+        )

@@ -8,7 +8,6 @@ read back. No random state is used, and no mode, hook, gradient or `requires_gra
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +17,7 @@ from fanin.errors import FaninError
 from fanin.recipes import Plan, Row, Rules, assign
 from fanin.recipes.applied import Applied
 from fanin.recipes.fit import fit
-from fanin.schemes import ElementwiseScheme, Scheme
-from fanin.schemes.keep import keep
+from fanin.schemes import ElementwiseScheme, Scheme, keep
 from fanin.torch.buffers import computed_again
 from fanin.torch.draws import sample_, writes_directly
 from fanin.torch.layouts import Site, memory, survey
@@ -272,8 +270,7 @@ def is_plain(place: Place) -> bool:
 
 def _read(scheme: Start) -> str | Scheme | Plan:
     if isinstance(scheme, Path) or (isinstance(scheme, str) and scheme.endswith(".toml")):
-        files: Any = Plan
-        return files.load(scheme)
+        return Plan.load(scheme)
     return scheme
 
 

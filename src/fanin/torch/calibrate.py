@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fanin.errors import FaninError
 from fanin.recipes import Plan, Row
-from fanin.schemes.listed import listed
+from fanin.schemes import listed
 from fanin.schemes.rescale import rescaled
 from fanin.torch.apply import init_, is_plain
 from fanin.torch.calibrated import Choice, choose, noted, short

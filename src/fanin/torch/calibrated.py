@@ -12,8 +12,7 @@ from typing import Any, cast
 
 from fanin.errors import FaninError
 from fanin.recipes import Role, Row
-from fanin.schemes import Scheme
-from fanin.schemes.keep import keep
+from fanin.schemes import Scheme, keep
 from fanin.schemes.rescale import rescaled
 from fanin.trace import Place
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from fanin.errors import FaninError
-from fanin.recipes.held import Held
+from fanin.recipes import Held
 from fanin.torch.layouts import survey
 
 BLOCK = 2**20

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from fanin.errors import FaninError
 from fanin.recipes import Row
-from fanin.schemes.keep import keep
+from fanin.schemes import keep
 from fanin.torch.layouts import Site
 
 

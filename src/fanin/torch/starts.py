@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from fanin.draws import Constant
 from fanin.recipes import Plan, Row, Rules
-from fanin.schemes import ElementwiseScheme, Scheme
-from fanin.schemes.keep import keep
+from fanin.schemes import ElementwiseScheme, Scheme, keep
 from fanin.torch.apply import init_, planned
 from fanin.torch.layouts import survey
 

@@ -19,8 +19,7 @@ from fanin.draws import key
 from fanin.errors import FaninError
 from fanin.recipes import Plan, Row, Rules
 from fanin.recipes.digest import digest
-from fanin.schemes import ElementwiseScheme
-from fanin.schemes.keep import keep
+from fanin.schemes import ElementwiseScheme, keep
 from fanin.torch.apply import Start, is_plain, noted, planned, refuse_lost_keeps
 from fanin.torch.container import CODES, PIECE, Container, Entry, new_file
 from fanin.torch.layouts import Site, memory, survey

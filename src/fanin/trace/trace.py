@@ -18,7 +18,7 @@ class Trace:
         ops: The operations that matter, in the order of execution; their indices are their names.
         parameters: Every parameter of the model, used or not, in the order of the model.
         loss: Name of the loss that the backward pass started from, as a person would say it.
-        loss_value: Its value; nan for a loss that only serves to send gradients back.
+        loss_value: Its value; None for a loss that only serves to send gradients back.
         training: Whether the model was in training mode: dropout and batch statistics as then.
         notes: What the reader has to know about how the pass was made.
         surroundings: What stands around each parameter, by name.
@@ -27,7 +27,7 @@ class Trace:
     ops: tuple[Op, ...]
     parameters: tuple[TracedParameter, ...]
     loss: str
-    loss_value: float
+    loss_value: float | None
     training: bool
     notes: tuple[str, ...] = ()
     surroundings: dict[str, Surroundings] = field(default_factory=dict[str, Surroundings])
