@@ -3,7 +3,7 @@
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -23,8 +23,8 @@ def plan(
     batch: Annotated[
         str | None,
         typer.Option(
-            help="A function that returns what the model takes, train.py:batch; a tuple for several "
-            "arguments. Without it the types of the layers decide."
+            help="A function that returns what the model takes, train.py:batch; a tuple for "
+            "several arguments. Without it the types of the layers decide."
         ),
     ] = None,
     recipe: Annotated[
@@ -76,4 +76,4 @@ def _inputs(reference: str) -> tuple[Any, ...]:
             f"{reference} returns a dict; return what the model takes by position: one tensor, or "
             "a tuple of them"
         )
-    return tuple(given) if isinstance(given, tuple | list) else (given,)
+    return tuple(cast("list[Any]", given)) if isinstance(given, tuple | list) else (given,)
