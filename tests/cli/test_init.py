@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import fanin
-from fanin.recipes import Plan, assign
+from fanin.recipes import assign
 from fanin.torch import slots, stream
 
 LINE = "init train.py:build --scheme he_normal --seed 7 -o start.safetensors"
@@ -54,11 +54,18 @@ def test_json(folder, run):
     assert_start(folder / "start.safetensors")
 
 
-def test_a_plan_from_a_file(folder, run, monkeypatch):
+def test_a_plan_from_a_file(folder, run):
     plan = assign(slots(build()), "he_normal")
-    monkeypatch.setattr(Plan, "load", staticmethod(lambda _: plan), raising=False)
+    plan.save(folder / "plan.toml")
     outcome = run("init train.py:build --plan plan.toml --seed 7 -o start.safetensors")
-    assert outcome.status == 0
+    assert (outcome.status, outcome.err) == (0, "")
+    assert_start(folder / "start.safetensors")
+    assert outcome.out == run(LINE).out, "the same fingerprint as of the scheme"
+
+
+def test_what_fanin_plan_saves_is_what_fanin_init_takes(folder, run):
+    assert run("plan train.py:build --recipe he_normal --toml plan.toml").status == 0
+    assert run("init train.py:build --plan plan.toml --seed 7 -o start.safetensors").status == 0
     assert_start(folder / "start.safetensors")
 
 

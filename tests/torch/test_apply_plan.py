@@ -15,6 +15,7 @@ import fanin
 from fanin.recipes import Plan, assign
 from fanin.schemes import Scheme, keep
 from fanin.torch import slots, values
+from fanin.torch.held import held
 
 
 class Net(nn.Module):
@@ -184,19 +185,26 @@ def test_there_is_nothing_to_keep_on_the_meta_device() -> None:
     assert all(tensor.is_meta for tensor in model.parameters())
 
 
-def test_a_path_is_a_plan(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    plan, asked = plan_of(Net()), list[object]()
+def test_a_plan_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    plan_of(Net()).save(path)
+    models = [Net() for _ in range(3)]
+    for model, given in zip(models, (plan_of(Net()), path, str(path)), strict=True):
+        fanin.init_(model, given, 1)
+    first, *others = map(hashes, models)
+    assert all(other == first for other in others)
+    with pytest.raises(fanin.FaninError, match=r"cannot read .*missing\.toml"):
+        fanin.init_(Net(), tmp_path / "missing.toml")
 
-    def load(path: object) -> Plan:
-        asked.append(path)
-        return plan
 
-    monkeypatch.setattr(Plan, "load", staticmethod(load), raising=False)
-    first, second = Net(), Net()
-    fanin.init_(first, tmp_path / "plan.toml", 1)
-    fanin.init_(second, "plan.toml", 1)
-    assert asked == [tmp_path / "plan.toml", "plan.toml"]
-    assert hashes(first) == hashes(second)
+def test_was_my_init_applied() -> None:
+    model = Net()
+    plan = fanin.init_(model, "lecun_normal", 5, RULES)
+    assert plan.compare(held(model)).ok
+    with torch.no_grad():
+        model.body.weight.normal_(0, 0.02, generator=torch.Generator().manual_seed(0))
+    answer = plan.compare(held(model))
+    assert [line.row.name for line in answer.lines if line.state != "as planned"] == ["body.weight"]
 
 
 def test_a_write_that_is_written_over_is_seen() -> None:

@@ -22,9 +22,10 @@ from fanin.schemes import listed
 from fanin.schemes.rescale import rescaled
 from fanin.torch.apply import init_, is_plain
 from fanin.torch.calibrated import Choice, choose, noted, short
-from fanin.torch.layouts import Site, survey
+from fanin.torch.layouts import survey
 from fanin.torch.products import Product, Watch
 from fanin.torch.randomness import seeded
+from fanin.torch.tracing.untouched import untouched
 
 TOLERANCE = 0.01
 """How far a spread may be from its target, and a mean from its place, in units of the target."""
@@ -82,7 +83,7 @@ def calibrate(model: nn.Module, plan: Plan, seed: int, run: Callable[[], object]
             "calibrating runs the model, and parts of it are on the meta device: call fanin.init_ "
             "first, which gives it memory"
         )
-    with _undisturbed(model, sites):
+    with _undisturbed(model, seed):
         applied = init_(model, plan, seed)
         plan = applied.plan
         parameters = {
@@ -269,27 +270,17 @@ def _changed(
 
 
 @contextmanager
-def _undisturbed(model: nn.Module, sites: tuple[Site, ...]) -> Generator[None]:
+def _undisturbed(model: nn.Module, seed: int) -> Generator[None]:
     """Put every value back at the end, and let every product of a pass be seen."""
-    buffers = [
-        (module, name, held, held.clone())
-        for module in model.modules()
-        for name, held in [*module.named_buffers(recurse=False)]
-    ]
-    held = [(tensor, tensor.detach().clone()) for tensor in model.parameters()]
+    parameters = [(tensor, tensor.detach().clone()) for tensor in model.parameters()]
     # Fused kernels of the attention take the weights where nobody sees it.
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(value=False)
     try:
-        with torch.no_grad():
+        with untouched(model, seed, "calibration"), torch.no_grad():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(value=fast)
         with torch.no_grad():
-            for tensor, before in held:
+            for tensor, before in parameters:
                 tensor.copy_(before)
-            for module, name, buffer, before in buffers:
-                setattr(module, name, buffer)
-                buffer.copy_(before)
-        for site in sites:
-            site.place.settle()
