@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -206,6 +207,13 @@ def test_parameters_on_meta_loses_nothing() -> None:
     assert_same(model, eager)
     fanin.init_(tied, "he_normal")
     assert tied["head"].weight is tied["embed"].weight
+
+
+def test_parameters_on_meta_is_for_one_thread() -> None:
+    with parameters_on_meta(), ThreadPoolExecutor(1) as pool:
+        other = pool.submit(nn.Linear, 2, 2).result()
+        assert nn.Linear(2, 2).weight.is_meta
+    assert not other.weight.is_meta
 
 
 def test_parameters_on_meta_keeps_what_a_parameter_is() -> None:

@@ -7,6 +7,7 @@ before anything is touched. The better way is to lose nothing: `parameters_on_me
 whose parameters have no memory, and whose buffers are real.
 """
 
+import threading
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ def parameters_on_meta() -> Generator[None]:
 
     A parameter goes to the meta device at the moment a module takes it, so a model of any size is
     built in the memory of its largest parameter. Unlike under ``torch.device("meta")``, what a
-    constructor computes besides (frequencies, masks, depths) is there afterwards.
+    constructor computes besides (frequencies, masks, depths) is there afterwards. Models that other
+    threads build meanwhile are not concerned.
 
     Yields:
         Nothing.
@@ -65,8 +67,11 @@ def parameters_on_meta() -> Generator[None]:
         (True, tensor([1., 1., 1.]))
     """
 
+    builder = threading.get_ident()
+
     def without_memory(_: nn.Module, __: str, parameter: nn.Parameter | None) -> Any:
-        if parameter is None or parameter.is_meta or is_lazy(parameter):
+        elsewhere = threading.get_ident() != builder
+        if parameter is None or elsewhere or parameter.is_meta or is_lazy(parameter):
             return parameter
         return _on(parameter, "meta")
 

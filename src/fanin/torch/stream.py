@@ -190,8 +190,8 @@ def write(drafted: Draft, path: str | Path, tick: Callable[[int], None] = _silen
     entries = [
         Entry(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in drafted.tensors.items()
     ]
-    names, left = _names(drafted), dict(drafted.tensors)
-    with new_file(path, entries, drafted.metadata()) as file, torch.no_grad():
+    names, left, metadata = _names(drafted), dict(drafted.tensors), drafted.metadata()
+    with new_file(path, entries, metadata) as file, torch.no_grad():
         for site, row in zip(drafted.sites, drafted.plan.rows, strict=True):
             if not isinstance(row.scheme, keep):
                 for name in _put(file, names, site, row, drafted.seed, tick):
@@ -199,7 +199,6 @@ def write(drafted: Draft, path: str | Path, tick: Callable[[int], None] = _silen
         for name, tensor in left.items():
             file.put(name, tensor)
             tick(tensor.numel())
-    metadata = drafted.metadata()
     return Written(
         path,
         len(drafted.sites),
