@@ -7,15 +7,14 @@ activation takes any function as well.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import legendre
-from numpy.typing import NDArray
 
 from fanin.errors import FaninError
 from fanin.theory.activations import Activation, activation
-from fanin.theory.gaussian import MOST_PANELS, POINTS, Function, panel_rule, values_of
+from fanin.theory.gaussian import MOST_PANELS, POINTS, Array, Function, panel_rule, values_of
 
 WIDEST = 32.0
 """Half-width of the sampled interval; beyond it the slope is that of a central difference."""
@@ -28,6 +27,9 @@ NARROW = 2.0**-12
 
 NARROWEST = 2.0**-36
 """Halving ends here: a narrower polynomial's slope would be mostly rounding."""
+
+GRADED = (2.0, 4.0, 8.0, 16.0, 32.0)
+"""Ends of the panels around 0 for a signal that is wider than the bends of the activation."""
 
 STEEP = 25.0
 """Growth of the secants at a kink, from 1e-4 to 1e-7 away, above which phi'^2 has no integral.
@@ -56,16 +58,30 @@ class Curve:
     kinks: tuple[float, ...] = ()
     precision: float = 0.0
 
-    def __call__(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, z: Array) -> Any:
         """Apply the activation to each element.
 
         Args:
             z: Pre-activations, any shape.
 
         Returns:
-            The same shape.
+            What the function returns: numbers of the same shape.
         """
-        return np.asarray(self.value(z), np.float64)
+        return self.value(z)
+
+    def cuts(self, size: float) -> list[float]:
+        """List where an integral over z is to be cut when the activation takes ``size * z``.
+
+        Args:
+            size: Standard deviation of the pre-activations.
+
+        Returns:
+            The kinks, and for a wide signal panels that widen from 0, where activations bend.
+        """
+        if size == 0:
+            return []
+        graded = GRADED if size > GRADED[0] else ()
+        return [at / size for at in (*self.kinks, *graded, *(-at for at in graded), 0.0)]
 
 
 def curve(of: str | Function) -> Curve:
@@ -79,8 +95,8 @@ def curve(of: str | Function) -> Curve:
         Values, slope and kinks.
 
     Raises:
-        FaninError: There is no such activation, or the function has no slope: it jumps, is
-            infinitely steep somewhere, or is noise.
+        FaninError: There is no such activation, or the function is noise. One that jumps or is
+            infinitely steep somewhere raises it when its slope is asked for.
 
     Example:
         >>> kinks = curve(lambda z: np.clip(z, -0.5, 2)).kinks
@@ -90,9 +106,9 @@ def curve(of: str | Function) -> Curve:
     if isinstance(of, Curve):
         return of
     if isinstance(of, str):
-        return _named(str(activation(of)))
+        of = activation(of)
     if isinstance(of, Activation):
-        return _named(str(of))
+        return Curve(of, of.slope, of.kinks)
     return _sampled(of)
 
 
@@ -119,12 +135,6 @@ def derivative(of: str | Function) -> Function:
     return curve(of).slope
 
 
-@cache
-def _named(name: str) -> Curve:
-    found = activation(name)
-    return Curve(found, found.slope, found.kinks)
-
-
 def _sampled(function: Function) -> Curve:
     """Halve panels until each is a polynomial or too narrow to be one."""
     nodes, _, to_ends = panel_rule()
@@ -133,7 +143,7 @@ def _sampled(function: Function) -> Curve:
     typical = np.abs(values_of(function, np.linspace(-1, 1, POINTS))[0]).max()
     grid = np.arange(-WIDEST, WIDEST + 2) - OFFSET
     open_panels = np.stack([grid[:-1], grid[1:]], axis=1)
-    done, series = list[NDArray[np.float64]](), list[NDArray[np.float64]]()
+    done, series = list[Array](), list[Array]()
     rounding = float(np.finfo(np.float64).eps)
     while open_panels.size:
         if len(open_panels) > MOST_PANELS:
@@ -161,16 +171,21 @@ def _sampled(function: Function) -> Curve:
     order = np.argsort(panels[:, 0])
     panels, slopes = panels[order], np.concatenate(series)[order]
     kinks = _kinks(panels)
-    _see_that_it_is_not_steep(function, kinks, rounding)
-    return Curve(
-        function,
-        lambda z: _slope(function, panels, slopes, np.asarray(z, np.float64), rounding),
-        kinks,
-        500 * rounding,
-    )
+    steep = _steep(function, kinks, rounding)
+
+    def slope(z: Array) -> Array:
+        if steep:
+            raise FaninError(
+                f"the function jumps or is infinitely steep at {steep[0]:.6g}, so its squared slope "
+                "has no mean. Only what needs no slope exists for it: the forward gain, the length "
+                "map, the correlation map"
+            )
+        return _slope(function, panels, slopes, z, rounding)
+
+    return Curve(function, slope, kinks, 500 * rounding)
 
 
-def _kinks(panels: NDArray[np.float64]) -> tuple[float, ...]:
+def _kinks(panels: Array) -> tuple[float, ...]:
     """Find the narrow panels and keep the middle of the narrowest of each run of neighbours."""
     width = panels[:, 1] - panels[:, 0]
     narrow = np.flatnonzero(width < NARROW)
@@ -181,34 +196,26 @@ def _kinks(panels: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(float(panels[index].mean()) for index in deepest)
 
 
-def _see_that_it_is_not_steep(function: Function, kinks: tuple[float, ...], rounding: float) -> None:
-    """Refuse jumps and infinite slopes, over which phi'^2 cannot be integrated."""
-    if not kinks:
-        return
-    at = np.array(kinks)[:, None]
+def _steep(function: Function, kinks: tuple[float, ...], rounding: float) -> list[float]:
+    """Find the jumps and infinite slopes among the kinks."""
     steps = max(1.0, (rounding / np.finfo(np.float64).eps) ** 0.25) * np.array([1e-4, 1e-7])
-    height = values_of(function, at)[0]
-    rise = np.maximum(
-        np.abs(values_of(function, at + steps)[0] - height),
-        np.abs(values_of(function, at - steps)[0] - height),
-    )
-    secant = rise / steps
-    steep = secant[:, 1] > STEEP * np.maximum(secant[:, 0], 1e-6)
-    if steep.any():
-        raise FaninError(
-            f"the function jumps or is infinitely steep at {kinks[int(np.argmax(steep))]:.6g}, so "
-            "its squared slope has no mean. Only figures without a slope (the forward gain, the "
-            "length map) exist for it"
-        )
+    found = list[float]()
+    for kink in kinks:
+        around = values_of(function, kink + np.array([0.0, *steps, *-steps]))[0]
+        rises = np.abs(around[1:] - around[0]).reshape(2, 2).max(axis=0)
+        far, near = rises / steps
+        if near > STEEP * max(far, 1e-6):
+            found.append(kink)
+    return found
 
 
 def _slope(
     function: Function,
-    panels: NDArray[np.float64],
-    slopes: NDArray[np.float64],
-    z: NDArray[np.float64],
+    panels: Array,
+    slopes: Array,
+    z: Array,
     rounding: float,
-) -> NDArray[np.float64]:
+) -> Array:
     """Evaluate the polynomial of the panel that each point lies in."""
     flat = z.reshape(-1)
     index = np.clip(np.searchsorted(panels[:, 0], flat, side="right") - 1, 0, len(panels) - 1)

@@ -88,7 +88,7 @@ def gain(of: str | Function, direction: Literal["forward", "backward"] = "forwar
     if direction == "forward":
         return math.sqrt(1 / second_moment(of))
     if direction == "backward":
-        return math.sqrt(1 / slope_moment(of))
+        return math.sqrt(1 / _positive(mean_square_slope(of), "constant"))
     raise FaninError(f'direction is "forward" or "backward", got {direction!r}')
 
 
@@ -117,12 +117,11 @@ def variance_gain(of: str | Function) -> float:
         Klambauer, Unterthiner, Mayr and Hochreiter (2017), Self-Normalizing Neural Networks, which
         follow mean and variance apart. For relu: 1 / sqrt(1/2 - 1/(2 pi)).
     """
-    mean = expectation(of if not isinstance(of, str) else activation(of))
-    variance = second_moment(of) - mean**2
-    # Below this the difference of two equal numbers is their rounding.
-    if variance < 1e-12 * mean**2:
-        raise FaninError("the activation is constant: no gain can make its values differ")
-    return float(f"{math.sqrt(1 / variance):.13g}")
+    function = activation(of) if isinstance(of, str) else of
+    mean = expectation(function)
+    # About the mean, because the difference of two moments of a flat function is all rounding.
+    variance = expectation(lambda z: (np.asarray(function(z)) - mean) ** 2)
+    return math.sqrt(1 / _positive(variance, "constant"))
 
 
 def moments(of: str | Function, q: float = 1.0) -> Moments:
@@ -150,12 +149,11 @@ def moments(of: str | Function, q: float = 1.0) -> Moments:
     """
     found = curve(of)
     size = root(q)
-    kinks = [kink / size for kink in found.kinks]
 
     def power(exponent: int) -> float:
-        return expectation(lambda z: found(size * z) ** exponent, kinks)
+        return expectation(lambda z: np.asarray(found(size * z)) ** exponent, found.cuts(size))
 
-    return Moments(power(1), power(2), power(4), mean_square_slope(of, q))
+    return Moments(power(1), power(2), power(4), mean_square_slope(found, q))
 
 
 def mean_square_slope(of: str | Function, q: float = 1.0) -> float:
@@ -178,9 +176,8 @@ def mean_square_slope(of: str | Function, q: float = 1.0) -> float:
     """
     found = curve(of)
     size = root(q)
-    kinks = [kink / size for kink in found.kinks]
     return expectation(
-        lambda z: np.asarray(found.slope(size * z)) ** 2, kinks, found.precision
+        lambda z: np.asarray(found.slope(size * z)) ** 2, found.cuts(size), found.precision
     )
 
 
@@ -203,29 +200,6 @@ def root(q: float) -> float:
     if not 0 < q < math.inf:
         raise FaninError(f"q, the variance of the pre-activations, must be positive, got {q!r}")
     return math.sqrt(q)
-
-
-def slope_moment(of: str | Function) -> float:
-    """Compute E[phi'(z)^2] for z ~ N(0, 1), rounded as `second_moment` is.
-
-    Args:
-        of: A name such as ``"tanh"``, or any function from a float64 array to numbers of the same
-            shape, smooth between its kinks.
-
-    Returns:
-        The second moment of the slope, to 13 digits.
-
-    Raises:
-        FaninError: There is no such activation, or the function has no slope or is constant.
-
-    Example:
-        >>> slope_moment("relu"), slope_moment("leaky_relu(0.2)")
-        (0.5, 0.52)
-    """
-    moment = mean_square_slope(of)
-    if not moment > 0:
-        raise FaninError("the activation is constant: no gain can bring a gradient through it")
-    return float(f"{moment:.13g}")
 
 
 def second_moment(of: str | Function) -> float:
@@ -258,6 +232,11 @@ def _named(name: str) -> float:
 
 def _moment(function: Function) -> float:
     moment = expectation(lambda z: np.asarray(function(z)) ** 2)
+    return _positive(moment, "zero everywhere")
+
+
+def _positive(moment: float, otherwise: str) -> float:
+    """Round to 13 digits, which are the same on every processor."""
     if not moment > 0:
-        raise FaninError("the activation is zero everywhere: no gain can make up for it")
+        raise FaninError(f"the activation is {otherwise}: no gain can make up for it")
     return float(f"{moment:.13g}")

@@ -157,9 +157,7 @@ def values_of(function: Function, z: Array) -> tuple[Array, float]:
             f"{returned.dtype} of shape {returned.shape} for an array of shape {z.shape}"
         )
     if not np.isfinite(returned).all():
-        raise FaninError(
-            f"the function is not finite somewhere in [{z.min():.3g}, {z.max():.3g}]"
-        )
+        raise FaninError(f"the function is not finite somewhere in [{z.min():.3g}, {z.max():.3g}]")
     precise = returned.dtype if returned.dtype.kind == "f" else np.dtype(np.float64)
     return returned.astype(np.float64), float(np.finfo(precise).eps)
 

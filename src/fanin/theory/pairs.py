@@ -28,9 +28,6 @@ PANELS = 10
 REACH = 10.0
 """Half-width of either interval: the mass beyond is 1.5e-23."""
 
-SMALLEST = 4 * float(np.finfo(np.float64).eps)
-"""Change by halving, relative to E[f^2], that is rounding."""
-
 
 def pair_expectation(
     function: Function, correlation: float, kinks: Sequence[float] = (), precision: float = 0.0
@@ -55,21 +52,18 @@ def pair_expectation(
     """
     if not -1 <= correlation <= 1:
         raise FaninError(f"a correlation lies between -1 and 1, got {correlation!r}")
-    square = expectation(lambda z: np.asarray(function(z), np.float64) ** 2, kinks, precision)
+    square = expectation(lambda z: np.asarray(function(z)) ** 2, kinks, precision)
     if correlation == 1 or square == 0:
         return square
     if correlation == -1:
-        mirrored = [-kink for kink in kinks]
+        both = [*kinks, *(-kink for kink in kinks)]
         return expectation(
-            lambda z: np.asarray(function(z), np.float64) * np.asarray(function(-z), np.float64),
-            [*kinks, *mirrored],
-            precision,
+            lambda z: np.asarray(function(z)) * np.asarray(function(-z)), both, precision
         )
-    tolerance = max(SMALLEST, 8 * precision)
     rest = math.sqrt((1 - correlation) * (1 + correlation))
-
     grid = np.linspace(-REACH, REACH, PANELS + 1)
-    bends = np.array(kinks)
+    bends = np.array(kinks, np.float64)
+    tolerance = 8 * max(values_of(function, grid)[1] / 2, precision)
 
     def outer(x: Array, _: Owners) -> Array:
         centres = correlation * x.reshape(-1)
