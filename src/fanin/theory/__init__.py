@@ -8,6 +8,8 @@ taken too.
 from fanin.theory.activations import Activation as Activation
 from fanin.theory.activations import activation as activation
 from fanin.theory.activations import activation_names as activation_names
+from fanin.theory.correlations import correlation_depth_scale as correlation_depth_scale
+from fanin.theory.correlations import correlation_fixed_point as correlation_fixed_point
 from fanin.theory.criticality import CriticalPoint as CriticalPoint
 from fanin.theory.criticality import critical_line as critical_line
 from fanin.theory.criticality import critical_points as critical_points
@@ -21,8 +23,6 @@ from fanin.theory.depth import length_error as length_error
 from fanin.theory.depth import length_spread as length_spread
 from fanin.theory.depth import residual_growth as residual_growth
 from fanin.theory.fixed_points import FixedPoint as FixedPoint
-from fanin.theory.fixed_points import correlation_depth_scale as correlation_depth_scale
-from fanin.theory.fixed_points import correlation_fixed_point as correlation_fixed_point
 from fanin.theory.fixed_points import depth_scale as depth_scale
 from fanin.theory.fixed_points import fixed_points as fixed_points
 from fanin.theory.gains import Moments as Moments

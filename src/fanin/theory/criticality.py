@@ -13,10 +13,10 @@ import numpy as np
 from fanin.calls import format_number
 from fanin.errors import FaninError
 from fanin.theory.curves import Curve, curve
-from fanin.theory.fixed_points import FLAT, search_grid, zeros
 from fanin.theory.gains import mean_square_slope
 from fanin.theory.gaussian import Function
 from fanin.theory.maps import chi, length_map, length_slope, see_sigmas
+from fanin.theory.roots import FLAT, search_grid, zeros
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def critical_points(of: str | Function, sigma_b: float = 0.0) -> tuple[CriticalP
         sigma_b: Standard deviation of the biases.
 
     Returns:
-        The points with q from 1e-6 to 1e6, smallest q first. Without biases also the limit of a
+        The points with q from 1e-6 to 1e5, smallest q first. Without biases also the limit of a
         small signal, q = 0, where phi(0) = 0: from q = 1 such a network only creeps towards it.
         For relu and its kin, which hold any q, one point with q = 1.
 
@@ -183,9 +183,9 @@ def critical_sigma_w(of: str | Function, sigma_b: float = 0.0) -> float:
     points = critical_points(of, sigma_b)
     if not points:
         raise FaninError(
-            f"there is no sigma_w with chi_1 = 1 for sigma_b = {format_number(sigma_b)}: the signal "
-            "that it would need does not come to rest. Use a norm before this activation, or "
-            "residual branches around it"
+            f"there is no sigma_w with chi_1 = 1 for sigma_b = {format_number(sigma_b)}: no "
+            "length of the signal is kept. Use a norm before this activation, or residual branches "
+            "around it"
         )
     stable = [point for point in points if point.stable]
     return (stable or points)[0].sigma_w
