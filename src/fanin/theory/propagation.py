@@ -11,11 +11,11 @@ from fanin.theory.curves import curve
 from fanin.theory.gaussian import Function
 from fanin.theory.maps import chi, correlation_map, length_map, see_sigmas
 
-LARGEST = 1e24
-"""A variance beyond this has exploded: it counts as infinite."""
+LARGEST = 1e76
+"""A variance beyond the square of the largest float32 has exploded: it counts as infinite."""
 
-SMALLEST = 1e-24
-"""A variance below this has died: it counts as zero."""
+SMALLEST = 1e-76
+"""One below the square of the smallest has died: it counts as zero."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def propagate(
             none is followed, which is much faster.
 
     Returns:
-        ``depth + 1`` figures of each kind. A variance that leaves the range of 1e-24 to 1e24 is 0
+        ``depth + 1`` figures of each kind. A variance that leaves the range of 1e-76 to 1e76 is 0
         or infinite from there on, and its gradients and correlations are nan.
 
     Raises:

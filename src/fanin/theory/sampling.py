@@ -24,6 +24,9 @@ NARROW = 2.0**-12
 NARROWEST = 2.0**-36
 """Halving ends here: a narrower polynomial's slope would be mostly rounding."""
 
+TOO_NARROW = 2.0**-26
+"""A panel below this width gives no slope: its neighbour does, up to the kink between them."""
+
 STEEP = 25.0
 """Growth of the secants at a kink, from 1e-4 to 1e-7 away, above which phi'^2 has no integral.
 
@@ -81,21 +84,30 @@ def learn(function: Function) -> Learnt:
         values, rounding = values_of(function, middle + half * nodes)
         inside, ends = values[:, :POINTS], values[:, POINTS:]
         found = inside @ to_series
-        # The last coefficients of a function that the polynomial describes are rounding.
         floor = typical * np.maximum(1, np.abs(middle[:, 0]))
         size = np.maximum(np.abs(values).max(axis=1), floor)
+        # Coefficients this small are rounding. That the last ones are says that none is missing.
+        noise = 4 * rounding * size
         rest = np.abs(found[:, -4:]).max(axis=1)
         missed = np.abs(ends - inside @ to_ends).max(axis=1)
-        described = (rest <= 4 * rounding * size) & (missed <= 100 * rounding * size)
+        described = (rest <= noise) & (missed <= 25 * noise)
         settled = described | (half[:, 0] <= NARROWEST / 2)
         done.append(open_panels[settled])
-        series.append(legendre.legder(found[settled], axis=1) / half[settled])
+        clean = np.where(np.abs(found) > noise[:, None], found, 0.0)
+        series.append(legendre.legder(clean[settled], axis=1) / half[settled])
         low, high, centre = open_panels[~settled, 0], open_panels[~settled, 1], middle[~settled, 0]
         open_panels = np.stack([low, centre, centre, high], axis=1).reshape(-1, 2)
     panels = np.concatenate(done)
     order = np.argsort(panels[:, 0])
     panels, slopes = panels[order], np.concatenate(series)[order]
     kinks = _kinks(panels)
+    wide = panels[:, 1] - panels[:, 0] >= TOO_NARROW
+    panels, slopes = panels[wide], slopes[wide]
+    starts = panels[:, 0].copy()
+    for kink in kinks:
+        following = int(np.searchsorted(panels[:, 0], kink))
+        if panels[following - 1, 1] < kink:
+            starts[following] = kink
     steep = _steep(function, kinks, rounding)
 
     def slope(z: Array) -> Array:
@@ -105,7 +117,7 @@ def learn(function: Function) -> Learnt:
                 "slope has no mean. Only what needs no slope exists for it: the forward gain, the "
                 "length map, the correlation map"
             )
-        return _slope(function, panels, slopes, z, rounding)
+        return _slope(function, starts, panels, slopes, z, rounding)
 
     return Learnt(slope, kinks, 500 * rounding)
 
@@ -134,12 +146,14 @@ def _steep(function: Function, kinks: tuple[float, ...], rounding: float) -> lis
     return found
 
 
-def _slope(function: Function, panels: Array, slopes: Array, z: Array, rounding: float) -> Array:
-    """Evaluate the polynomial of the panel that each point lies in."""
+def _slope(
+    function: Function, starts: Array, panels: Array, slopes: Array, z: Array, rounding: float
+) -> Array:
+    """Evaluate at each point the polynomial that starts to its left."""
     flat = z.reshape(-1)
-    index = np.clip(np.searchsorted(panels[:, 0], flat, side="right") - 1, 0, len(panels) - 1)
+    index = np.maximum(np.searchsorted(starts, flat, side="right") - 1, 0)
     low, high = panels[index, 0], panels[index, 1]
-    place = np.clip((2 * flat - low - high) / (high - low), -1, 1)
+    place = np.clip((2 * flat - low - high) / (high - low), -4, 4)
     result = np.asarray(legendre.legval(place, slopes[index].T, tensor=False), np.float64)
     beyond = (flat < panels[0, 0]) | (flat > panels[-1, 1])
     if beyond.any():
