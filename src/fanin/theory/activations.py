@@ -1,21 +1,18 @@
 """Activations by name, as NumPy functions.
 
 A name is read with the grammar of `fanin.calls`, so a parameter is written where it is used:
-``leaky_relu(0.2)``. The formulas are the plain definitions in float64, stable for large arguments;
-they are for computing expectations, not for running networks.
+``leaky_relu(0.2)``. The formulas stand in `fanin.theory.definitions`; they are for computing
+expectations, not for running networks.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fanin.calls import format_number, parse_call
 from fanin.errors import FaninError, nearest
-
-Array = NDArray[np.float64]
+from fanin.theory.definitions import DEFINITIONS, Array, Definition, Formula
 
 
 @dataclass(frozen=True)
@@ -44,12 +41,37 @@ class Activation:
         Returns:
             float64 of the same shape.
         """
+        return self._apply(self._definition.value, z)
+
+    def slope(self, z: ArrayLike) -> Array:
+        """Apply its derivative to each element; at a kink it is the slope on one of the sides.
+
+        Args:
+            z: Pre-activations, any shape.
+
+        Returns:
+            float64 of the same shape.
+        """
+        return self._apply(self._definition.slope, z)
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """Where it is not analytic, from left to right."""
+        return self._definition.kinks
+
+    @property
+    def source(self) -> str:
+        """The publication it comes from."""
+        return self._definition.source
+
+    @property
+    def _definition(self) -> Definition:
+        return DEFINITIONS[self.name]
+
+    def _apply(self, formula: Formula, z: ArrayLike) -> Array:
         values = np.asarray(z, np.float64)
         # In one dimension: of a zero-dimensional array NumPy's functions make a scalar.
-        flat = values.reshape(-1)
-        if self.parameter is None:
-            return _PLAIN[self.name](flat).reshape(values.shape)
-        return _WITH_PARAMETER[self.name][0](flat, self.parameter).reshape(values.shape)
+        return formula(values.reshape(-1), self.parameter or 0.0).reshape(values.shape)
 
     def __str__(self) -> str:
         if self.parameter is None:
@@ -79,19 +101,17 @@ def activation(text: str) -> Activation:
     call = parse_call(text)
     name = _SYNONYMS.get(call.name, call.name)
     given = [*((None, value) for value in call.args), *call.kwargs]
-    if name in _PLAIN and not given:
-        return Activation(name)
-    if name in _PLAIN:
-        raise FaninError(f"the activation {name} takes no parameter, got {text!r}")
-    if name not in _WITH_PARAMETER:
+    if name not in DEFINITIONS:
         known = activation_names()
         raise FaninError(
             f"there is no activation {call.name!r}{nearest(call.name, known) or '.'} "
             f"The activations are {', '.join(known)}"
         )
-    _, parameter, default = _WITH_PARAMETER[name]
+    parameter, default = DEFINITIONS[name].parameter, DEFINITIONS[name].default
+    if parameter is None and given:
+        raise FaninError(f"the activation {name} takes no parameter, got {text!r}")
     if not given:
-        return Activation(name, default)
+        return Activation(name, None if parameter is None else default)
     keyword, value = given[0]
     number = value if isinstance(value, float | int) and not isinstance(value, bool) else np.nan
     if len(given) > 1 or keyword not in (None, parameter) or not np.isfinite(number):
@@ -112,80 +132,8 @@ def activation_names() -> tuple[str, ...]:
         >>> activation_names()[:3]
         ('linear', 'relu', 'tanh')
     """
-    return (*_PLAIN, *_WITH_PARAMETER)
+    return tuple(DEFINITIONS)
 
-
-def _sigmoid(z: Array) -> Array:
-    return (1 + np.tanh(z / 2)) / 2
-
-
-def _softplus(z: Array) -> Array:
-    return np.logaddexp(0.0, z)
-
-
-def _erf(z: Array) -> Array:
-    from scipy.special import erf
-
-    return erf(z)
-
-
-def _gelu(z: Array) -> Array:
-    """Gaussian error linear unit (Hendrycks and Gimpel 2016, section 2)."""
-    return z * (1 + _erf(z / np.sqrt(2))) / 2
-
-
-def _gelu_tanh(z: Array) -> Array:
-    """The tanh form of GELU, the one of GPT-2 (Hendrycks and Gimpel 2016, section 2)."""
-    return z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))) / 2
-
-
-def _elu(z: Array, alpha: float) -> Array:
-    """Exponential linear unit (Clevert et al. 2016, section 3)."""
-    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
-
-
-def _celu(z: Array, alpha: float) -> Array:
-    """The ELU whose slope is 1 at 0 for every alpha (Barron 2017)."""
-    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0) / alpha))
-
-
-def _selu(z: Array) -> Array:
-    """Self-normalising ELU: E[f] = 0 and E[f^2] = 1 fix its constants (Klambauer et al. 2017)."""
-    return 1.0507009873554804934193349852946 * _elu(z, 1.6732632423543772848170429916717)
-
-
-def _leaky(z: Array, slope: float) -> Array:
-    return np.where(z > 0, z, slope * z)
-
-
-_PLAIN: dict[str, Callable[[Array], Array]] = {
-    "linear": np.positive,
-    "relu": partial(np.maximum, 0.0),
-    "tanh": np.tanh,
-    "sigmoid": _sigmoid,
-    "erf": _erf,
-    "gelu": _gelu,
-    "gelu_tanh": _gelu_tanh,
-    "silu": lambda z: z * _sigmoid(z),
-    "mish": lambda z: z * np.tanh(_softplus(z)),
-    "softplus": _softplus,
-    "softsign": lambda z: z / (1 + np.abs(z)),
-    "selu": _selu,
-    "hardtanh": lambda z: np.clip(z, -1.0, 1.0),
-    "hardsigmoid": lambda z: np.clip(z / 6 + 0.5, 0.0, 1.0),
-    "hardswish": lambda z: z * np.clip(z / 6 + 0.5, 0.0, 1.0),
-    "relu6": lambda z: np.clip(z, 0.0, 6.0),
-    "relu2": lambda z: np.maximum(0.0, z) ** 2,
-    "sin": np.sin,
-}
-
-# Name: function, name of the parameter, default (PyTorch's).
-_WITH_PARAMETER: dict[str, tuple[Callable[[Array, float], Array], str, float]] = {
-    "leaky_relu": (_leaky, "slope", 0.01),
-    "prelu": (_leaky, "slope", 0.25),
-    "elu": (_elu, "alpha", 1.0),
-    "celu": (_celu, "alpha", 1.0),
-}
 
 _SYNONYMS = {
     "identity": "linear",
