@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fanin.verbs.compare import compare as compare
     from fanin.verbs.explain import explain as explain
     from fanin.verbs.init import init_ as init_
+    from fanin.verbs.plan import plan as plan
 
     __version__: str
 
@@ -30,6 +31,7 @@ _NAMES = {
     "compare": "fanin.verbs.compare",
     "explain": "fanin.verbs.explain",
     "init_": "fanin.verbs.init",
+    "plan": "fanin.verbs.plan",
 }
 _ROOMS = frozenset({"draws", "recipes", "schemes", "studies", "theory", "torch"})
 
@@ -42,6 +44,7 @@ __all__ = [
     "draws",
     "explain",
     "init_",
+    "plan",
     "recipes",
     "schemes",
     "theory",

@@ -10,7 +10,11 @@ import pytest
 from fanin.recipes import Role, Slot, companion
 from fanin.schemes import Fans, Layout, Scheme, as_scheme, constant, names, orthogonal
 
-NEEDS_ARGUMENTS = {"constant": "constant(2)"}
+NEEDS_ARGUMENTS = {
+    "constant": "constant(2)",
+    "listed": "listed(1, 2)",
+    "blocks": "blocks(zeros, ones)",
+}
 
 
 def slot(role: Role, fans: Fans | None = None, **more: Any) -> Slot:

@@ -35,7 +35,7 @@ def test_long_names_are_never_cut() -> None:
 
 def test_json_holds_the_table() -> None:
     stored = json.loads(PLAN.to_json())
-    assert stored["scheme"] == "he_normal"
+    assert stored["recipe"] == "he_normal"
     assert [row["name"] for row in stored["rows"]] == ["0.weight", "0.bias", "slope"]
     assert stored["rows"][0] == {
         "name": "0.weight",
@@ -44,10 +44,11 @@ def test_json_holds_the_table() -> None:
         "fan_in": 64.0,
         "fan_out": 10.0,
         "scheme": "he_normal",
+        "reason": "kernel of Linear",
+        "module": "Linear",
+        "layout": {"in_axes": [1], "out_axes": [0]},
         "mean": 0.0,
         "std": (2 / 64) ** 0.5,
-        "reason": "kernel of Linear",
-        "aliases": [],
     }
     assert stored["rows"][2]["fan_in"] is None
 

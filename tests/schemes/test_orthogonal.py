@@ -1,13 +1,14 @@
 """Orthogonal schemes: lengths kept by the layers themselves, and every matrix equally likely."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from fanin.draws import Normal, sample
-from fanin.schemes import Layout, delta_orthogonal, looks_linear, orthogonal
+from fanin.schemes import Layout, delta_orthogonal, looks_linear, orthogonal, scaled_orthogonal
 
 torch = pytest.importorskip("torch")
 
@@ -141,3 +142,39 @@ def test_a_convolution_that_looks_linear_follows_a_concatenated_relu() -> None:
     weight = torch.from_numpy(kernel)
     left = torch.nn.functional.conv1d(signal, weight[:, :4])
     torch.testing.assert_close(torch.nn.functional.conv1d(both, weight), left)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        torch.nn.Linear(512, 128, bias=False),
+        torch.nn.Linear(128, 512, bias=False),
+        torch.nn.Conv1d(64, 128, 3, padding=1, padding_mode="circular", bias=False),
+        torch.nn.Conv1d(64, 16, 3, padding=1, padding_mode="circular", bias=False),
+        torch.nn.Conv1d(64, 64, 3, padding=1, padding_mode="circular", groups=64, bias=False),
+        torch.nn.ConvTranspose1d(64, 32, 4, stride=2, padding=1, bias=False),
+    ],
+    ids=str,
+)
+def test_scaled_orthogonal_keeps_the_second_moment_of_a_unit(layer: Any) -> None:
+    from fanin.torch.layouts import layer_layout
+
+    shape = tuple(layer.weight.shape)
+    scheme = scaled_orthogonal(gain=1.5)
+    layout = layer_layout(layer)
+    weight = scheme.values(shape, seed=0, name="w", layout=layout)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weight))
+        size = layer.weight.shape[1 if isinstance(layer, torch.nn.Linear) else 0]
+        torch.manual_seed(0)
+        if isinstance(layer, torch.nn.Linear):
+            signal = torch.randn(4000, size)
+        else:
+            signal = torch.randn(60, 64, 64)
+        passed = layer(signal)
+    # The ends of a transposed convolution see fewer taps: two of 128 positions.
+    ratio = (passed**2).mean() / (signal**2).mean()
+    assert float(ratio) == pytest.approx(1.5**2, rel=0.03)
+    assert scheme.promised(shape=shape, layout=layout).rms == pytest.approx(
+        1.5 / math.sqrt(layout.fans(shape).fan_in)
+    )

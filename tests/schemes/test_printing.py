@@ -67,6 +67,15 @@ def test_every_scheme_is_public_and_explained(name: str) -> None:
         ("dirac(groups=4)", "dirac(groups=4)"),
         ("looks_linear(mirror=outputs)", "looks_linear(mirror=outputs)"),
         ("torch_default", "torch_default"),
+        ("forget_gate", "forget_gate(1)"),
+        ("chrono(100)", "chrono(100)"),
+        ("listed(0.10, -2, 1e-3)", "listed(0.1, -2, 0.001)"),
+        ("keep", "keep"),
+        (
+            "blocks(normal, he_normal(gain='leaky_relu(0.20)'),zeros)",
+            "blocks(normal(0, 0.05), he_normal(gain=leaky_relu(0.2)), zeros)",
+        ),
+        ("blocks(blocks(zeros, ones), zeros)", "blocks(blocks(zeros, ones), zeros)"),
     ],
 )
 def test_canonical_forms(written: str, printed: str) -> None:
@@ -105,6 +114,14 @@ def test_canonical_forms(written: str, printed: str) -> None:
         ("sparse(1.5)", "sparse: sparsity must be a number from 0 to 1, got 1.5"),
         ("dirac(0)", "dirac: groups must be a whole number, 1 or more, got 0"),
         ("dirac(1.5)", "dirac: groups must be a whole number, 1 or more, got 1.5"),
+        ("keep(1)", "keep has 0 arguments, got 1. It takes no arguments"),
+        ("listed", "listed: numbers must be finite numbers, one or more, got ()"),
+        ("listed(1, a)", "listed: numbers must be finite numbers, one or more, got (1, 'a')"),
+        ("listed(numbers=1)", "listed: numbers must be finite numbers, one or more, got 1"),
+        ("blocks(zeros)", "blocks: parts must be two schemes or more, got ('zeros',)"),
+        ("blocks(zeros, he_norml)", "blocks: there is no scheme 'he_norml'; did you mean"),
+        ("blocks(zeros, keep)", "blocks: a tensor is written as a whole, so no part of it can"),
+        ("chrono(2)", "chrono: steps must be a finite number above 2, got 2"),
         ("looks_linear(mirror=output)", "got 'output'; did you mean \"outputs\"?"),
     ],
 )

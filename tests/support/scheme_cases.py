@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fanin.schemes import Layout
+from fanin.schemes import Layout, parse
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**6), 10**6)
 NOT_NEGATIVE = st.floats(0, allow_infinity=False) | st.integers(0, 10**6)
@@ -14,6 +14,13 @@ ACTIVATIONS = st.sampled_from(["relu", "tanh", "swish", "leaky_relu", "gelu_tanh
 )
 GAIN = {"gain": NOT_NEGATIVE | ACTIVATIONS}
 FACTOR = {"gain": NUMBERS | ACTIVATIONS}
+
+PARTS = st.sampled_from(
+    [
+        parse(text)
+        for text in ("zeros", "normal(0, 0.02)", "he_normal(gain='leaky_relu(0.2)')", "constant(-1)")
+    ]
+)
 
 ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "zeros": {},
@@ -33,6 +40,7 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         for law in ("normal", "truncated_normal", "uniform")
     },
     "orthogonal": FACTOR,
+    "scaled_orthogonal": FACTOR,
     "delta_orthogonal": FACTOR,
     "looks_linear": {**FACTOR, "mirror": st.sampled_from(["both", "outputs", "inputs"])},
     "sparse": {"sparsity": st.floats(0, 1), "std": NOT_NEGATIVE},
@@ -40,6 +48,11 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "dirac": {"groups": st.integers(1, 64)},
     "identity_plus_noise": {"std": NOT_NEGATIVE, **FACTOR},
     "hadamard": FACTOR,
+    "forget_gate": {"value": NUMBERS},
+    "chrono": {"steps": st.floats(2, 1e9, exclude_min=True)},
+    "blocks": {"parts": st.lists(PARTS, min_size=2, max_size=4).map(tuple)},
+    "listed": {"numbers": st.lists(NUMBERS, min_size=1, max_size=9).map(tuple)},
+    "keep": {},
     "torch_default": {},
     "keras_default": {},
     "jax_default": {},
@@ -54,7 +67,7 @@ def calls(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     The test builds the scheme: the checker of annotations may not run inside a strategy.
     """
     name = draw(st.sampled_from(sorted(ARGUMENTS)))
-    required = {argument for argument in ARGUMENTS[name] if argument in {"value", "high"}}
+    required = {argument for argument in ARGUMENTS[name] if argument in {"value", "high", "numbers", "parts"}}
     given = {
         argument: draw(values)
         for argument, values in ARGUMENTS[name].items()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fanin.cli.load import is_reference, load_builder
+from fanin.cli.rules import read_rules
 from fanin.errors import FaninError
 
 
@@ -96,7 +97,7 @@ def compare(
             epochs=epochs,
             steps=steps,
             loss=loss,
-            rules=dict(_rule(text) for text in rule or []),
+            rules=read_rules(rule or []),
             reach=reach,
             quiet=quiet,
         )
@@ -120,12 +121,3 @@ def _check_writable(html: Path) -> None:
         raise FaninError(f"--html: there is no folder {html.parent} to write {html.name} to")
     if not os.access(html if html.exists() else folder, os.W_OK):
         raise FaninError(f"--html: no permission to write {html}")
-
-
-def _rule(text: str) -> tuple[str, str]:
-    name, equals, scheme = text.partition("=")
-    if not equals or not name.strip() or not scheme.strip():
-        raise FaninError(
-            f'--rule is written NAME=SCHEME, such as "pos_embed=normal(0, 0.02)", got {text!r}'
-        )
-    return name.strip(), scheme.strip()

@@ -13,6 +13,8 @@ import typer
 
 from fanin.cli.compare import compare
 from fanin.cli.explain import explain
+from fanin.cli.init import init
+from fanin.cli.plan import plan
 from fanin.errors import FaninError
 
 USAGE = 2
@@ -23,7 +25,7 @@ STOPPED = 130
 
 app = typer.Typer(
     name="fanin",
-    help="Start every network right: compare and explain the starting weights of networks.",
+    help="Start every network right: plan, compare and explain the starting weights of networks.",
     no_args_is_help=True,
     add_completion=False,
     # Typer's own look draws boxes, which a pipe or an ASCII terminal cannot show.
@@ -49,7 +51,7 @@ def _ending(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _command in (compare, explain):
+for _command in (compare, explain, init, plan):
     app.command()(_ending(_command))
 
 
@@ -69,7 +71,7 @@ def fanin(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Start every network right: compare and explain the starting weights of networks."""
+    """Start every network right: plan, compare and explain the starting weights of networks."""
 
 
 def main() -> None:

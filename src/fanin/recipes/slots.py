@@ -48,6 +48,7 @@ class Slot:
         around: What stands around it in the network, as a trace found it; None when the model was
             read without running it.
         used: Whether the traced pass used it; None when there was none.
+        one_plus: Whether the layer computes with 1 plus it: a norm gain that is kept as 1 + w.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Slot:
     frozen: bool = False
     around: Surroundings | None = None
     used: bool | None = None
+    one_plus: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ canonical form, so that equal schemes are equal values however they were written
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 from fanin.calls import format_number
 from fanin.errors import FaninError, nearest
@@ -34,11 +34,11 @@ def word(*choices: str) -> Mapping[str, Rule]:
     return {RULE: partial(_word, choices)}
 
 
-def show(value: float | str) -> str:
+def show(value: object) -> str:
     """Print an argument so that it reads back.
 
     Args:
-        value: A number or a word.
+        value: A number, a word or a scheme.
 
     Returns:
         Its text.
@@ -47,7 +47,7 @@ def show(value: float | str) -> str:
         >>> show(2.0), show("tanh")
         ('2', 'tanh')
     """
-    return value if isinstance(value, str) else format_number(value)
+    return format_number(value) if isinstance(value, float | int) else str(value)
 
 
 def as_number(value: float | str) -> float:
@@ -106,10 +106,39 @@ def _gain(least: float, scheme: str, argument: str, value: Any) -> float | str:
     )
 
 
+def _numbers(scheme: str, argument: str, value: Any) -> tuple[float, ...]:
+    numbers = _items(value)
+    if not numbers or not all(map(_is_number, numbers)):
+        raise FaninError(f"{scheme}: {argument} must be finite numbers, one or more, got {value!r}")
+    return tuple(float(number) for number in numbers)
+
+
+def _schemes(scheme: str, argument: str, value: Any) -> tuple[Any, ...]:
+    # The list of all schemes has the ones in it that take schemes.
+    from fanin.schemes.registry import as_scheme
+
+    parts = _items(value)
+    if len(parts) < 2:
+        raise FaninError(f"{scheme}: {argument} must be two schemes or more, got {value!r}")
+    try:
+        return tuple(as_scheme(part) for part in parts)
+    except FaninError as problem:
+        raise FaninError(f"{scheme}: {problem}") from None
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return []
+    return list(cast("Iterable[Any]", value))
+
+
 FINITE = {RULE: partial(_number, "a finite number", math.isfinite)}
 NOT_NEGATIVE = {RULE: partial(_number, "a finite number, 0 or more", lambda value: value >= 0)}
 POSITIVE = {RULE: partial(_number, "a finite number above 0", lambda value: value > 0)}
 SHARE = {RULE: partial(_number, "a number from 0 to 1", lambda value: 0 <= value <= 1)}
+LONG = {RULE: partial(_number, "a finite number above 2", lambda value: value > 2)}
 COUNT = {RULE: _count}
+NUMBERS = {RULE: _numbers}
+SCHEMES = {RULE: _schemes}
 GAIN = {RULE: partial(_gain, 0.0)}
 FACTOR = {RULE: partial(_gain, -math.inf)}

@@ -21,9 +21,9 @@ from fanin.schemes.arguments import RULE, show
 from fanin.schemes.fans import Fans
 from fanin.schemes.layout import Layout
 
-Style = Literal["positions", "keywords", "changes"]
-"""How a scheme prints its arguments: all in order, all by keyword, or only those that differ from
-a default that is the definition of the scheme."""
+Style = Literal["positions", "keywords", "changes", "list"]
+"""How a scheme prints its arguments: all in order, all by keyword, only those that differ from a
+default that is the definition of the scheme, or the items of its one argument, a tuple."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,9 @@ class Scheme(ABC):
             object.__setattr__(self, argument.name, checked)
 
     def __str__(self) -> str:
+        if self.style == "list":
+            (only,) = self.arguments()
+            return f"{self.name()}({', '.join(map(show, self._get(only)))})"
         given = [
             (argument.name, show(self._get(argument)))
             for argument in self.arguments()

@@ -49,11 +49,48 @@ class orthogonal(MatrixScheme):
     gain: float | str = field(default=1.0, metadata=FACTOR)
 
     def _matrices(self, draw: Draw) -> Matrices:
-        return as_number(self.gain) * _orthogonal(draw.normals(), draw.layout)
+        return as_number(self.gain) * orthogonal_matrices(draw.normals(), draw.layout)
 
     def _moments(self, pile: Pile) -> Moments:
         _, outputs, inputs, taps = pile.sizes
         return Moments(0.0, abs(as_number(self.gain)) / math.sqrt(max(outputs, inputs * taps)))
+
+
+@dataclass(frozen=True)
+class scaled_orthogonal(MatrixScheme):
+    """An orthogonal matrix, scaled so that a unit keeps its second moment whatever the shape.
+
+    A semi-orthogonal matrix with fewer inputs than outputs spreads a length over more units, and
+    each of them gets less. Multiplied by ``max(sqrt(out / in), 1)`` each unit gets the second
+    moment of an input unit, times ``gain**2``, on average over the matrices; the elements have the
+    standard deviation ``gain / sqrt(fan_in)``, as with `lecun_normal`, and lengths vary less.
+
+    Kernels are flattened as in `orthogonal`. Where fewer terms meet than a matrix has inputs (the
+    stride of a transposed convolution, the one row that an embedding reads), `fan_in` counts them.
+
+    Attributes:
+        gain: A number, or the name of the activation that comes before this layer.
+
+    Example:
+        >>> wide = scaled_orthogonal().values((512, 128), seed=0, name="w", dtype=np.float64)
+        >>> round(float((wide**2).sum(axis=1).mean()), 12)
+        1.0
+
+    References:
+        Martens, Ballard, Desjardins, Swirszcz, Dalibard, Sohl-Dickstein and Schoenholz (2021),
+        Rapid training of deep neural networks without skip connections or normalization layers
+        using Deep Kernel Shaping, arXiv 2110.01765, on scaled uniform orthogonal weights.
+    """
+
+    gain: float | str = field(default=1.0, metadata=FACTOR)
+
+    def _matrices(self, draw: Draw) -> Matrices:
+        _, outputs, inputs, taps = draw.sizes
+        stretch = math.sqrt(max(outputs, inputs * taps) / _terms(draw))
+        return as_number(self.gain) * stretch * orthogonal_matrices(draw.normals(), draw.layout)
+
+    def _moments(self, pile: Pile) -> Moments:
+        return Moments(0.0, abs(as_number(self.gain)) / math.sqrt(_terms(pile)))
 
 
 @dataclass(frozen=True)
@@ -87,7 +124,9 @@ class delta_orthogonal(MatrixScheme):
         middle = draw.centre(early=True)
         matrices = np.zeros_like(drawn)
         tap = slice(middle, middle + 1)
-        matrices[..., tap] = as_number(self.gain) * _orthogonal(drawn[..., tap], draw.layout)
+        matrices[..., tap] = as_number(self.gain) * orthogonal_matrices(
+            drawn[..., tap], draw.layout
+        )
         return matrices
 
     def _moments(self, pile: Pile) -> Moments:
@@ -136,7 +175,7 @@ class looks_linear(MatrixScheme):
     def _matrices(self, draw: Draw) -> Matrices:
         outputs, inputs = self._core(draw)
         drawn = draw.normals()[:, :outputs, :inputs]
-        block = as_number(self.gain) * _orthogonal(drawn, draw.layout)
+        block = as_number(self.gain) * orthogonal_matrices(drawn, draw.layout)
         if self.mirror != "outputs":
             block = np.concatenate([block, -block], axis=2)
         if self.mirror != "inputs":
@@ -161,7 +200,7 @@ class looks_linear(MatrixScheme):
         return outputs // (1 + mirrors_out), inputs // (1 + mirrors_in)
 
 
-def _orthogonal(drawn: Matrices, layout: Layout) -> Matrices:
+def orthogonal_matrices(drawn: Matrices, layout: Layout) -> Matrices:
     """Turn normals into orthogonal matrices of (outputs, inputs * taps)."""
     flat = drawn.reshape(*drawn.shape[:2], -1)
     rows, columns = flat.shape[1:]
@@ -173,3 +212,8 @@ def _orthogonal(drawn: Matrices, layout: Layout) -> Matrices:
     # QR alone favours some matrices; with positive diagonals of R all are equally likely.
     q = q * np.where(np.diagonal(r, axis1=1, axis2=2) < 0, -1.0, 1.0)[:, None, :]
     return (q.swapaxes(1, 2) if across else q).reshape(drawn.shape)
+
+
+def _terms(pile: Pile) -> float:
+    """Count the terms that meet in an output."""
+    return pile.layout.fans(pile.shape).fan_in

@@ -7,11 +7,21 @@ from fanin.calls import Call, Value, parse_call
 from fanin.errors import FaninError, nearest
 from fanin.schemes.arguments import RULE
 from fanin.schemes.base import Scheme
+from fanin.schemes.blocks import blocks
 from fanin.schemes.constants import constant, ones, zeros
+from fanin.schemes.deep import centred_orthogonal, mirrored
 from fanin.schemes.defaults import jax_default, keras_default, torch_default
 from fanin.schemes.distributions import normal, truncated_normal, uniform
+from fanin.schemes.gates import chrono, forget_gate
 from fanin.schemes.identity import dirac, eye, hadamard, identity_plus_noise
-from fanin.schemes.orthogonality import delta_orthogonal, looks_linear, orthogonal
+from fanin.schemes.keep import keep
+from fanin.schemes.listed import listed
+from fanin.schemes.orthogonality import (
+    delta_orthogonal,
+    looks_linear,
+    orthogonal,
+    scaled_orthogonal,
+)
 from fanin.schemes.scaling import (
     glorot_normal,
     glorot_truncated_normal,
@@ -46,13 +56,21 @@ _SCHEMES: dict[str, type[Scheme]] = {
         he_truncated_normal,
         he_uniform,
         orthogonal,
+        scaled_orthogonal,
         delta_orthogonal,
         looks_linear,
+        mirrored,
+        centred_orthogonal,
         sparse,
         eye,
         dirac,
         identity_plus_noise,
         hadamard,
+        forget_gate,
+        chrono,
+        blocks,
+        listed,
+        keep,
         torch_default,
         keras_default,
         jax_default,
@@ -162,6 +180,9 @@ def _bind(scheme: type[Scheme], call: Call) -> dict[str, Any]:
     name = scheme.name()
     known = {argument.name: argument for argument in scheme.arguments()}
     takes = f"It takes {', '.join(known)}" if known else "It takes no arguments"
+    if scheme.style == "list" and not call.kwargs:
+        (only,) = known.values()
+        return {only.name: only.metadata[RULE](name, only.name, call.args)}
     if len(call.args) > len(known):
         raise FaninError(f"{name} has {len(known)} arguments, got {len(call.args)}. {takes}")
     bound: dict[str, Value] = dict(zip(known, call.args, strict=False))

@@ -90,6 +90,19 @@ def survey(model: nn.Module) -> tuple[Site, ...]:
     return tuple(_together(sites) for sites in found.values())
 
 
+def module_names(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """List the modules of a model under the names that its parameters have.
+
+    Args:
+        model: Any module.
+
+    Returns:
+        (name, module) in the order of the model, without the prefix of `torch.compile`; a module
+        that stands in several places comes under each of its names.
+    """
+    return [(path, module) for path, module, _ in _modules(model)]
+
+
 def places(module: nn.Module) -> list[Place]:
     """List where a module itself, without its children, keeps parameters.
 

@@ -1,0 +1,79 @@
+"""The command `fanin plan`."""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from fanin.cli.load import load_builder
+from fanin.cli.rules import read_rules
+from fanin.errors import FaninError
+
+DIFFERENT = 1
+"""Exit status where two plans differ."""
+
+
+def plan(
+    model: Annotated[
+        str,
+        typer.Argument(help="A function without arguments that builds a model, train.py:build."),
+    ],
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            help="A function that returns what the model takes, train.py:batch; a tuple for "
+            "several arguments. Without it the types of the layers decide."
+        ),
+    ] = None,
+    recipe: Annotated[
+        str,
+        typer.Option(help="A recipe such as gpt2, a file of one, or a scheme such as he_normal."),
+    ] = "auto",
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=SCHEME for the parameters of that name; may be repeated."),
+    ] = None,
+    worst: Annotated[
+        bool, typer.Option("--worst", help="First what is farthest from keeping its signal.")
+    ] = False,
+    toml: Annotated[Path | None, typer.Option(help="Save the plan to this file.")] = None,
+    diff: Annotated[
+        Path | None,
+        typer.Option(help="Show what differs from the plan in this file; ends with 1 if anything."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
+) -> None:
+    """Show what every parameter of a model should start as, and why; nothing is written to it."""
+    from fanin.recipes import Plan
+    from fanin.reports.terminal import show, write
+    from fanin.verbs.plan import plan as run
+
+    before = None if diff is None else Plan.load(diff)
+    # A person's own code may print; only the result belongs on stdout.
+    with redirect_stdout(sys.stderr):
+        built, inputs = load_builder(model)(), () if batch is None else _inputs(batch)
+        made = run(built, *inputs, recipe=recipe, rules=read_rules(rule or []))
+    if toml is not None:
+        made.save(toml)
+        write(sys.stderr, f"wrote {toml}\n")
+    if before is not None:
+        difference = before.diff(made)
+        write(sys.stdout, (difference.to_json() if json else str(difference)) + "\n")
+        raise typer.Exit(0 if difference.equal else DIFFERENT)
+    ordered = made.worst() if worst else made
+    if json:
+        write(sys.stdout, ordered.to_json() + "\n")
+    else:
+        show(ordered.document(), sys.stdout)
+
+
+def _inputs(reference: str) -> tuple[Any, ...]:
+    given = load_builder(reference)()
+    if isinstance(given, dict):
+        raise FaninError(
+            f"{reference} returns a dict; return what the model takes by position: one tensor, or "
+            "a tuple of them"
+        )
+    return tuple(cast("list[Any]", given)) if isinstance(given, tuple | list) else (given,)

@@ -1,0 +1,329 @@
+"""Operations element by element: activations, sums, products, and norms written by hand.
+
+Many models write their activation or their norm out in arithmetic. A tensor therefore carries along
+what it is an element-by-element function of; where two such tensors meet again, the values tell
+which activation it is.
+"""
+
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fanin.calls import format_number
+from fanin.errors import FaninError
+from fanin.theory import activation
+from fanin.torch.tracing.functions import ACTIVATIONS, activation_text
+from fanin.torch.tracing.origins import Origin, line
+from fanin.torch.tracing.recording import (
+    Base,
+    Call,
+    Recording,
+    Value,
+    sample,
+    tensors_of,
+    unit_axes,
+)
+from fanin.torch.tracing.weighted import other
+from fanin.trace import Kind, Part
+
+CANDIDATES = (
+    "relu", "gelu", "gelu_tanh", "silu", "mish", "relu2", "tanh", "sigmoid", "softplus", "softsign",
+    "leaky_relu(0.01)", "leaky_relu(0.1)", "leaky_relu(0.2)", "elu", "selu", "hardtanh", "hardsigmoid",
+    "hardswish", "relu6", "erf", "sin",
+)  # fmt: skip
+"""Activations that are recognised by their values."""
+
+RECOGNISED = 2e-3
+"""Largest difference, as part of the largest value: above the rounding of half precision and the
+error of a polynomial in its place, below the distance between any two candidates."""
+
+
+def activate(recording: Recording, call: Call) -> None:
+    """Record a function of one signal.
+
+    Args:
+        recording: What is recorded so far.
+        call: The call.
+    """
+    signals = [(tensor, recording.read(tensor)) for tensor in tensors_of(call.args)]
+    known = [(tensor, value) for tensor, value in signals if value is not None]
+    slopes = [
+        origin for tensor, value in signals if value is None for origin in recording.origins(tensor)
+    ]
+    if not known or (call.name in ("maximum", "minimum", "pow") and len(known) > 1):
+        other(recording, call)
+        return
+    tensor, value = known[0]
+    if value.statistic:
+        # The root of a variance is still a statistic of the same numbers.
+        recording.know(call.out, Value(value.op, None, None, value.statistic))
+        return
+    base = recording.base_of(tensor, value)
+    text = activation_text(call.name, call.args, call.kwargs)
+    if not _is_known(text):
+        text = recognise(base, call.out) or text
+    units = value.units if _same_shape(call.out, value.units) else None
+    detail, source = text, value
+    if value.base is not None and _is_known(text) and text == recognise(value.base, call.out):
+        source = Value(value.base.op)
+    index = recording.add(Kind.ACTIVATION, call, [source], detail=detail, units=units, base=base)
+    recording.use(slopes, index, Part.SLOPE)
+
+
+def _is_known(text: str) -> bool:
+    try:
+        activation(text)
+    except FaninError:
+        return False
+    return True
+
+
+def _same_shape(out: object, units: Tensor | None) -> bool:
+    return isinstance(out, Tensor) and units is not None and units.shape == out.shape
+
+
+def recognise(base: Base, result: Tensor) -> str:
+    """Find the activation that turns one signal into another.
+
+    Args:
+        base: The signal before.
+        result: The signal after.
+
+    Returns:
+        Its name as `fanin.theory` reads it; empty when none fits, or when the values are too small
+        or too few to tell.
+    """
+    if tuple(result.shape) != base.shape or base.sample.numel() < 8:
+        return ""
+    before, after = base.sample.numpy(), sample(result).numpy()
+    size = float(np.abs(after).max(initial=0.0))
+    if not (np.isfinite(before).all() and np.isfinite(size)) or np.abs(before).max() < 0.05:
+        return ""
+    fits = {
+        name: float(np.abs(_apply(name)(before) - after).max()) / size
+        for name in CANDIDATES
+        if size > 0
+    }
+    best = min(fits, key=fits.__getitem__, default="")
+    return best if best and fits[best] <= RECOGNISED else ""
+
+
+@cache
+def _apply(name: str):  # noqa: ANN202  # an Activation, which the checker infers
+    return activation(name)
+
+
+def combine(recording: Recording, call: Call) -> None:
+    """Record a sum or a product.
+
+    Args:
+        recording: What is recorded so far.
+        call: The call.
+    """
+    operands = [*tensors_of(call.args), *tensors_of(call.kwargs)]
+    signals = [(tensor, recording.read(tensor)) for tensor in operands]
+    known = [(tensor, value) for tensor, value in signals if value is not None]
+    made = [(tensor, recording.origins(tensor)) for tensor in operands if recording.origins(tensor)]
+    if not known:
+        other(recording, call)
+        return
+    is_sum = call.name in ("add", "sub", "subtract", "rsub", "__rsub__", "__radd__")
+    kind = Kind.ADD if is_sum else Kind.MULTIPLY
+    if len(known) > 1:
+        _two_signals(recording, call, kind, known[0], known[1])
+    elif made:
+        _with_parameter(recording, call, kind, known[0], made[0])
+    else:
+        _with_constant(recording, call, kind, known[0])
+
+
+def _two_signals(
+    recording: Recording,
+    call: Call,
+    kind: Kind,
+    first: tuple[Tensor, Value],
+    second: tuple[Tensor, Value],
+) -> None:
+    (left, a), (right, b) = first, second
+    statistic = next((v for v in (b, a) if v.statistic), None)
+    signal = a if statistic is b else b
+    if statistic is not None and not (a.statistic and b.statistic):
+        _normalise(recording, call, kind, signal, statistic)
+        return
+    if a.statistic and b.statistic:
+        recording.know(call.out, Value(a.op, None, None, a.statistic | b.statistic))
+        return
+    bases = recording.base_of(left, a), recording.base_of(right, b)
+    units = next((v.units for v in (a, b) if _same_shape(call.out, v.units)), None)
+    if bases[0].op == bases[1].op and bases[0].shape == bases[1].shape:
+        text = recognise(bases[0], call.out)
+        if text or kind is Kind.MULTIPLY:
+            recording.add(
+                Kind.ACTIVATION, call, [Value(bases[0].op)], detail=text or "by hand",
+                units=units, base=bases[0],
+            )  # fmt: skip
+            return
+        recording.add(kind, call, [a, b], units=units, base=bases[0])
+        return
+    recording.add(kind, call, [a, b], units=units)
+
+
+def _normalise(
+    recording: Recording, call: Call, kind: Kind, signal: Value, statistic: Value
+) -> None:
+    """Take out a mean, or divide by a deviation: the two halves of a norm written by hand."""
+    units = signal.units if _same_shape(call.out, signal.units) else None
+    if not _lineage(recording, signal.op) & statistic.statistic:
+        recording.add(kind, call, [signal, statistic], units=units)
+    elif kind is Kind.ADD:
+        base = None
+        recording.know(call.out, Value(signal.op, units, base))
+    else:
+        recording.add(Kind.NORM, call, [signal], detail="by hand", units=units)
+
+
+def _lineage(recording: Recording, op: int) -> set[int]:
+    """List an operation and those it differs from by factors and terms alone."""
+    found = {op}
+    while (
+        recording.ops[op].kind in (Kind.ADD, Kind.MULTIPLY) and len(recording.ops[op].inputs) == 1
+    ):
+        op = recording.ops[op].inputs[0]
+        found.add(op)
+    return found
+
+
+def _with_parameter(
+    recording: Recording,
+    call: Call,
+    kind: Kind,
+    known: tuple[Tensor, Value],
+    made: tuple[Tensor, tuple[Origin, ...]],
+) -> None:
+    (_, value), (tensor, origins) = known, made
+    units = value.units if _same_shape(call.out, value.units) else None
+    before = recording.ops[value.op].kind
+    along = _along_units(origins[0], tensor, units)
+    index = recording.add(kind, call, [value], units=units)
+    if kind is Kind.ADD:
+        fans = None
+        part = Part.TERM
+        if along and before in (Kind.LINEAR, Kind.CONVOLUTION):
+            part = Part.BIAS
+            fans = next(
+                (
+                    use.fans
+                    for uses in recording.uses.values()
+                    for use in uses
+                    if use.op == value.op
+                ),
+                None,
+            )
+        elif along and _follows_norm(recording, value.op):
+            part = Part.OFFSET
+        recording.use(origins, index, part, fans=fans)
+    else:
+        part = Part.GAIN if along and before is Kind.NORM else Part.FACTOR
+        recording.use(origins, index, part)
+
+
+def _follows_norm(recording: Recording, op: int) -> bool:
+    """Tell whether a signal comes from a norm, also through the norm's gain."""
+    own = recording.ops[op]
+    if own.kind is Kind.MULTIPLY and len(own.inputs) == 1:
+        own = recording.ops[own.inputs[0]]
+    return own.kind is Kind.NORM
+
+
+def _along_units(origin: Origin, tensor: Tensor, units: Tensor | None) -> bool:
+    """Tell whether a parameter has one value for each unit, the same at every position."""
+    if units is None:
+        return False
+    varying = {
+        other - tensor.ndim
+        for axis in range(len(origin.stored))
+        for other, size in enumerate(tensor.shape)
+        if size > 1 and len(line(origin, axis, other).unique()) > 1
+    }
+    return bool(varying) and varying <= {axis - units.ndim for axis in unit_axes(units)}
+
+
+def _with_constant(
+    recording: Recording, call: Call, kind: Kind, known: tuple[Tensor, Value]
+) -> None:
+    tensor, value = known
+    if value.statistic:
+        recording.know(call.out, Value(value.op, None, None, value.statistic))
+        return
+    numbers = [x for x in call.args[:2] if isinstance(x, int | float) and not isinstance(x, bool)]
+    detail = format_number(float(numbers[0])) if numbers else ""
+    if call.name.startswith("neg"):
+        numbers, detail = [-1.0], "-1"
+    units = value.units if _same_shape(call.out, value.units) else None
+    base = recording.base_of(tensor, value) if _same_shape(call.out, tensor) else None
+    if base is not None and call.name == "mul" and not numbers:
+        base = None  # a mask or a rotation is another number at every place
+    text = recognise(base, call.out) if base is not None and base.op != value.op else ""
+    if base is not None and text:
+        recording.add(Kind.ACTIVATION, call, [Value(base.op)], detail=text, units=units, base=base)
+        return
+    recording.add(kind, call, [value], detail=detail, units=units, base=base)
+
+
+def gated_linear_unit(recording: Recording, call: Call) -> None:
+    """Record torch's glu as what it is: one half times the sigmoid of the other.
+
+    Args:
+        recording: What is recorded so far.
+        call: The call.
+    """
+    data, axis = call.args[0], call.argument(1, "dim", -1)
+    value = recording.value(data)
+    if value is None:
+        other(recording, call)
+        return
+    if value.units is not None and value.op in recording.totals:
+        for half in value.units.chunk(2, axis):
+            flat = half.unique()
+            recording.pieces.setdefault(value.op, set()).add(
+                (int(flat.min()), int(flat.max()) + 1, len(flat))
+            )
+    inner = Call("sigmoid", (), {}, data.detach().chunk(2, axis)[1].sigmoid(), lambda _: None)
+    gate = recording.add(Kind.ACTIVATION, inner, [value], detail="sigmoid")
+    recording.add(Kind.MULTIPLY, call, [value, Value(gate)], units=(axis % call.out.ndim,))
+
+
+def is_activation(name: str) -> bool:
+    """Tell whether a function works on one signal, element by element.
+
+    Args:
+        name: Name of the function.
+
+    Returns:
+        Whether it does.
+
+    Example:
+        >>> is_activation("relu"), is_activation("linear")
+        (True, False)
+    """
+    return name in ACTIVATIONS
+
+
+def interpolated(recording: Recording, call: Call) -> None:
+    """Record ``start + weight * (end - start)``: a product, and a sum of both.
+
+    Args:
+        recording: What is recorded so far.
+        call: The call.
+    """
+    signals = [recording.read(tensor) for tensor in tensors_of(call.args)]
+    if not any(signals):
+        other(recording, call)
+        return
+    with torch.no_grad():
+        product = Call("mul", (), {}, call.out.detach().clone(), lambda _: None)
+    units = next((v.units for v in signals if v and _same_shape(call.out, v.units)), None)
+    index = recording.add(Kind.MULTIPLY, product, signals[1:], units=units)
+    recording.add(Kind.ADD, call, [signals[0], Value(index)], units=units)

@@ -1,0 +1,487 @@
+"""What has been recorded so far: operations, and what is known of every tensor in flight.
+
+A tensor is known as a signal (the operation that put it out, and where its units lie) or as made
+from parameters. Tensors are followed by identity and let go of when the model lets go of them.
+"""
+
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fanin.schemes import Fans, Layout
+from fanin.torch.tracing.measure import Measured, measure
+from fanin.torch.tracing.origins import Origin, stored_layout
+from fanin.trace import Kind, Op, Part, Use
+
+SAMPLE = 512
+"""Elements by which a hand-written activation is recognised."""
+
+WHOLE = (0, 0, 0)
+"""Stands for a reader that takes all units of an operation."""
+
+FARTHEST = 4000
+"""Steps back through torch's own graph, to find where a tensor of unknown making came from."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """The signal that a tensor is an element-by-element function of.
+
+    Attributes:
+        op: Index of the operation that put the signal out.
+        shape: Its shape.
+        sample: A few of its elements, always those at the same places; empty without memory.
+    """
+
+    op: int
+    shape: tuple[int, ...]
+    sample: Tensor
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor that carries a signal.
+
+    Attributes:
+        op: Index of the operation that put it out.
+        units: The index of the unit that each element belongs to; None where that is lost.
+        base: What it is an element-by-element function of.
+        statistic: Operations whose own numbers it is a mean, a variance or a norm of.
+    """
+
+    op: int
+    units: Tensor | None = None
+    base: Base | None = None
+    statistic: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a torch function.
+
+    Attributes:
+        name: Its name, without the underscore of the in-place form.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+        out: What it returned.
+        apply: Calls it again with another first argument, for views.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    out: Any
+    apply: Callable[[Any], Any]
+
+    def argument(self, position: int, name: str, default: Any = None) -> Any:
+        """Fetch an argument however it was passed.
+
+        Args:
+            position: Its place among the positional ones.
+            name: Its name.
+            default: What it is if it was not passed.
+
+        Returns:
+            The argument.
+        """
+        if position < len(self.args):
+            return self.args[position]
+        return self.kwargs.get(name, default)
+
+
+def tensors_of(value: Any) -> Iterator[Tensor]:
+    """Find the tensors in nested arguments.
+
+    Args:
+        value: A tensor, or a list, tuple or dict of such.
+
+    Yields:
+        Each tensor.
+    """
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors_of(item)
+    elif isinstance(value, dict):
+        yield from tensors_of(list(value.values()))
+
+
+@dataclass
+class Recording:
+    """One forward pass, as it is recorded.
+
+    Attributes:
+        ops: Operations so far.
+        uses: Uses of each parameter so far, by index.
+        forward: Figures of the signals put out.
+        backward: Figures of the gradients that arrived.
+        pieces: For each operation with units of its own, the parts that were read of it.
+        totals: Number of units of each of those.
+        values_known: Whether tensors hold numbers; not on the meta device.
+        at: Path and type of the module that is running.
+        failed_at: Path and type of the module in which the pass failed, if it did.
+        notes: What the reader of the trace has to know.
+    """
+
+    ops: list[Op] = field(default_factory=list[Op])
+    uses: dict[int, list[Use]] = field(default_factory=dict[int, list[Use]])
+    forward: dict[int, Measured] = field(default_factory=dict[int, Measured])
+    backward: dict[int, Measured] = field(default_factory=dict[int, Measured])
+    pieces: dict[int, set[tuple[int, int, int]]] = field(
+        default_factory=dict[int, set[tuple[int, int, int]]]
+    )
+    totals: dict[int, int] = field(default_factory=dict[int, int])
+    values_known: bool = True
+    at: tuple[str, str] = ("", "")
+    failed_at: tuple[str, str] | None = None
+    notes: list[str] = field(default_factory=list[str])
+    _tracked: dict[int, tuple[Any, Value | tuple[Origin, ...]]] = field(
+        default_factory=dict[int, Any]
+    )
+    _makers: dict[Any, int] = field(default_factory=dict[Any, int])
+
+    def know(self, tensor: Tensor, what: Value | tuple[Origin, ...]) -> None:
+        """Remember what a tensor is, for as long as it lives.
+
+        Args:
+            tensor: The tensor.
+            what: A signal, or what it is made from.
+        """
+        key, tracked = id(tensor), self._tracked
+
+        def forget(gone: Any) -> None:
+            if tracked.get(key, (None,))[0] is gone:
+                del tracked[key]
+
+        tracked[key] = (weakref.ref(tensor, forget), what)
+
+    def value(self, tensor: Any) -> Value | None:
+        """Look up a signal.
+
+        Args:
+            tensor: Anything.
+
+        Returns:
+            What is known of it; None for what is no signal.
+        """
+        found = self._find(tensor)
+        if isinstance(found, Value):
+            return found
+        if found is None and isinstance(tensor, Tensor) and tensor.grad_fn is not None:
+            return self._opaque(tensor)
+        return None
+
+    def origins(self, tensor: Any) -> tuple[Origin, ...]:
+        """Look up what a tensor is made from.
+
+        Args:
+            tensor: Anything.
+
+        Returns:
+            One origin for each parameter; empty for what is made from none.
+        """
+        found = self._find(tensor)
+        return found if isinstance(found, tuple) else ()
+
+    def knows(self, tensor: Any) -> bool:
+        """Tell whether a tensor has to do with signals or parameters.
+
+        Args:
+            tensor: Anything.
+
+        Returns:
+            Whether anything is known of it, be it only that it is made from parameters somehow.
+        """
+        return self._find(tensor) is not None or self.value(tensor) is not None
+
+    def read(self, tensor: Any) -> Value | None:
+        """Look up a signal that an operation takes, and note which of its units are taken.
+
+        Args:
+            tensor: Anything.
+
+        Returns:
+            As `value`.
+        """
+        value = self.value(tensor)
+        if value is not None and value.op in self.totals:
+            self.pieces.setdefault(value.op, set()).add(self._piece(value))
+        return value
+
+    def add(
+        self,
+        kind: Kind,
+        call: Call,
+        inputs: Sequence[Value | None],
+        *,
+        detail: str = "",
+        steps: int = 1,
+        units: Sequence[int] | Tensor | None = None,
+        own: bool = False,
+        base: Base | None = None,
+        statistic: frozenset[int] = frozenset(),
+    ) -> int:
+        """Record an operation and what its results are.
+
+        Args:
+            kind: What it does.
+            call: The call.
+            inputs: The signals that it takes; None for what is none.
+            detail: More on the kind.
+            steps: How often it was applied to its own result.
+            units: Axes of the result along which its units lie, or the unit of each element.
+            own: Whether the units are new, made by a kernel.
+            base: What the result is an element-by-element function of, if that goes on.
+            statistic: Whose numbers it is a statistic of.
+
+        Returns:
+            Index of the operation.
+        """
+        index = len(self.ops)
+        path, module = self.at
+        taken = tuple(dict.fromkeys(value.op for value in inputs if value is not None))
+        if kind is Kind.ATTENTION or kind is Kind.PRODUCT:
+            taken = tuple(value.op for value in inputs if value is not None)
+        self.ops.append(Op(kind, call.name, path, module, taken, detail, steps))
+        shadow = None
+        for tensor in tensors_of(call.out):
+            if not isinstance(units, Tensor) and units:
+                shadow = number(tensor, units)
+            elif isinstance(units, Tensor) and units.shape == tensor.shape:
+                shadow = units
+            else:
+                shadow = None
+            if own and shadow is not None and index not in self.totals:
+                self.totals[index] = _extent(shadow)
+            self.know(tensor, Value(index, shadow, base, statistic))
+            if tensor.grad_fn is not None:
+                self._makers[tensor.grad_fn] = index
+        first = next(tensors_of(call.out), None)
+        if first is not None:
+            self._watch(index, first, kind, detail)
+        return index
+
+    def use(
+        self,
+        origins: Sequence[Origin],
+        op: int,
+        part: Part,
+        *,
+        layout: Layout | None = None,
+        fans: Fans | None = None,
+        rows: tuple[int, int] | None = None,
+    ) -> None:
+        """Record that an operation takes parameters.
+
+        Args:
+            origins: Which ones.
+            op: Index of the operation.
+            part: As what.
+            layout: Layout of the stored tensor in this use.
+            fans: Fans of the use.
+            rows: Part of the first output axis that is taken.
+        """
+        for origin in origins:
+            use = Use(op, part, layout, fans, origin.through, rows)
+            self.uses.setdefault(origin.slot, []).append(use)
+
+    def use_kernel(
+        self,
+        origins: Sequence[Origin],
+        op: int,
+        roles: Sequence[str],
+        fans: Fans,
+        part: Part = Part.KERNEL,
+        **more: Any,
+    ) -> None:
+        """Record that an operation sums over parameters.
+
+        Args:
+            origins: Which ones.
+            op: Index of the operation.
+            roles: What each axis of the operand is for.
+            fans: Fans of the use.
+            part: As what.
+            **more: Further fields of the layout.
+        """
+        for origin in origins:
+            stored = stored_layout(origin, roles, **more)
+            layout, rows = (None, None) if stored is None else (stored.layout, stored.rows)
+            # Of a low-rank weight the factors have fans of their own.
+            own = layout.fans(origin.stored) if layout is not None and origin.inner else fans
+            self.use([origin], op, part, layout=layout, fans=own, rows=rows)
+
+    def base_of(self, tensor: Tensor, value: Value) -> Base:
+        """Find what a tensor is an element-by-element function of: itself, if nothing else.
+
+        Args:
+            tensor: The tensor.
+            value: What is known of it.
+
+        Returns:
+            The base.
+        """
+        if value.base is not None and value.base.shape == tuple(tensor.shape):
+            return value.base
+        return Base(value.op, tuple(tensor.shape), sample(tensor))
+
+    def _find(self, tensor: Any) -> Value | tuple[Origin, ...] | None:
+        entry = self._tracked.get(id(tensor))
+        return None if entry is None or entry[0]() is not tensor else entry[1]
+
+    def _piece(self, value: Value) -> tuple[int, int, int]:
+        """Tell which units of an operation a tensor holds: the first, one past the last, how many.
+
+        A tensor whose units are lost counts as all of them.
+        """
+        if value.units is None:
+            return WHOLE
+        kept = _distinct(value.units).unique()
+        if kept.numel() >= self.totals[value.op] or kept.numel() == 0:
+            return WHOLE
+        return int(kept[0]), int(kept[-1]) + 1, kept.numel()
+
+    def _watch(self, index: int, tensor: Tensor, kind: Kind, detail: str) -> None:
+        """Measure a result, and its gradient when that arrives."""
+        if not self.values_known or not tensor.is_floating_point():
+            return
+        value = self._find(tensor)
+        known = value.units if isinstance(value, Value) else None
+        units = () if known is None else unit_axes(known)
+        activation = detail.partition("(")[0] if kind is Kind.ACTIVATION else ""
+        with torch.no_grad():
+            measured = measure(tensor, units, activation)
+        if measured is not None:
+            self.forward[index] = measured
+        if tensor.requires_grad and not tensor.is_leaf:
+            backward = self.backward
+
+            def arrived(gradient: Tensor) -> None:
+                with torch.no_grad():
+                    gradient_measured = measure(gradient, units)
+                if gradient_measured is not None:
+                    backward[index] = gradient_measured
+
+            tensor.register_hook(arrived)
+
+    def _opaque(self, tensor: Tensor) -> Value | None:
+        """Record an operation that torch would not show, and find its inputs in torch's graph."""
+        known, leaves = list[int](), list[Tensor]()
+        queue, seen = [tensor.grad_fn], set[Any]()
+        while queue and len(seen) < FARTHEST:
+            node = queue.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            if node in self._makers:
+                known.append(self._makers[node])
+                continue
+            leaf = getattr(node, "variable", None)
+            if isinstance(leaf, Tensor):
+                leaves.append(leaf)
+            queue.extend(step for step, _ in node.next_functions)
+        taken = [origin for leaf in leaves for origin in self.origins(leaf)]
+        if not known and not taken:
+            return None
+        maker: Any = tensor.grad_fn
+        call = Call(str(maker.name()), (), {}, tensor, lambda _: None)
+        index = self.add(Kind.OTHER, call, [Value(op) for op in sorted(known)])
+        self.use(taken, index, Part.OTHER)
+        return self.value(tensor)
+
+
+def number(tensor: Tensor, axes: Sequence[int]) -> Tensor:
+    """Number the units of a tensor.
+
+    Args:
+        tensor: The tensor.
+        axes: Axes along which the units lie, the slowest first.
+
+    Returns:
+        The unit of each element, in the shape of the tensor and without memory.
+    """
+    sizes = [1] * tensor.ndim
+    for axis in axes:
+        sizes[axis] = tensor.shape[axis]
+    order = sorted(axes)
+    count = 1
+    for axis in axes:
+        count *= tensor.shape[axis]
+    index = torch.arange(count, dtype=torch.int32)
+    if order == list(axes):
+        return index.view(sizes).expand(tensor.shape)
+    moved = index.view([tensor.shape[axis] for axis in axes])
+    moved = moved.permute([list(axes).index(axis) for axis in order])
+    return moved.reshape(sizes).expand(tensor.shape)
+
+
+def unit_axes(units: Tensor) -> tuple[int, ...]:
+    """Find the axes along which the units of a tensor lie.
+
+    Args:
+        units: The unit of each element.
+
+    Returns:
+        The axes along which it changes.
+    """
+    return tuple(
+        axis
+        for axis, (size, stride) in enumerate(zip(units.shape, units.stride(), strict=True))
+        if size > 1 and stride != 0 and _varies(units, axis)
+    )
+
+
+def _varies(units: Tensor, axis: int) -> bool:
+    """Tell whether the unit changes along an axis; a copy has strides where nothing does."""
+    index: list[int | slice] = [0] * units.ndim
+    index[axis] = slice(None)
+    line = units[tuple(index)]
+    return bool((line != line[0]).any())
+
+
+def _distinct(units: Tensor) -> Tensor:
+    """Drop the axes along which nothing changes."""
+    keep = unit_axes(units)
+    index = tuple(slice(None) if axis in keep else 0 for axis in range(units.ndim))
+    return units[index] if units.numel() else units
+
+
+def _extent(units: Tensor) -> int:
+    return _distinct(units).numel()
+
+
+def sample(tensor: Tensor) -> Tensor:
+    """Take a few elements of a tensor, at places that depend on its shape alone.
+
+    Args:
+        tensor: The tensor.
+
+    Returns:
+        A vector in float64; empty for one without memory.
+    """
+    if tensor.is_meta or not tensor.is_floating_point():
+        return torch.empty(0, dtype=torch.float64)
+    left, index = SAMPLE, list[slice]()
+    for size in reversed(tensor.shape):
+        taken = min(size, max(1, left))
+        index.append(slice(0, taken))
+        left //= max(1, taken)
+    return tensor.detach()[tuple(reversed(index))].double().flatten().cpu()
+
+
+def with_base(value: Value, base: Base) -> Value:
+    """Say what a signal is an element-by-element function of.
+
+    Args:
+        value: The signal.
+        base: Its base.
+
+    Returns:
+        The signal with it.
+    """
+    return replace(value, base=base)
