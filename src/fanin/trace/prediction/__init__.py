@@ -6,5 +6,5 @@ products, and a gradient from a gradient as a sum of fan_out. Where that says no
 pooling, a function nobody knows) the measured signal is taken, and theory goes on from there.
 """
 
-from fanin.trace.prediction.predict import Predicted as Predicted
-from fanin.trace.prediction.predict import predict as predict
+from fanin.trace.prediction.network import Predicted as Predicted
+from fanin.trace.prediction.network import predict as predict
