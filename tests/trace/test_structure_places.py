@@ -146,10 +146,13 @@ def test_of_two_activations_the_bounded_one_is_the_gate() -> None:
     assert places(found, "filter.weight") == {Place.GATED}
 
 
-def test_a_router_is_a_gate() -> None:
+@pytest.mark.parametrize("summed_to_one", [False, True])
+def test_a_router_is_a_gate(summed_to_one: bool) -> None:
     net = Net()
     x = net.linear(net.input(), "in")
     chosen = net.op(Kind.OTHER, net.op(Kind.SOFTMAX, net.linear(x, "router")), function="topk")
+    if summed_to_one:
+        chosen = net.op(Kind.NORM, chosen, detail="by hand")
     parts = [net.mul(net.mlp(x, f"expert{n}"), chosen) for n in range(2)]
     net.output(net.linear(net.add(*parts), "out"))
     found = net.read()

@@ -290,6 +290,56 @@ def test_encoder_and_decoder_are_two_streams() -> None:
     assert found["dec.0.cross.k.weight"].fed_by == "norm"
 
 
+@pytest.mark.parametrize("split", [False, True])
+def test_blocks_under_a_condition(split: bool) -> None:
+    """Norms are scaled by 1 + s and shifted, branches scaled again, by one kernel or by three."""
+    net = Net()
+    condition = net.act(net.linear(net.input(), "condition"), "silu")
+    x = net.linear(net.input(), "in")
+    for block in range(2):
+        for name, branch in (("attn", net.heads), ("mlp", net.mlp)):
+            path = f"{block}.{name}"
+            made = [
+                net.linear(condition, f"{path}.{n}") for n in ("ada", "b", "c")[: 1 + 2 * split]
+            ]
+            scale, shift, gate = made if split else made * 3
+            h = net.op(Kind.NORM, x, detail="layer_norm")
+            h = net.add(net.mul(h, net.op(Kind.ADD, scale, detail="1")), shift)
+            x = net.add(x, net.mul(branch(h, path), gate))
+    net.output(net.linear(x, "out"))
+    found = net.read()
+    assert {n for n in writers(found) if "weight" in n} == {
+        f"{block}.{name}.weight" for block in range(2) for name in ("attn.out", "mlp.fc2")
+    }
+    for block in range(2):
+        for place, kernel in enumerate(("attn.q", "mlp.fc1")):
+            own = found[f"{block}.{kernel}.weight"]
+            assert own.fed_by == "norm"
+            assert own.branch is not None
+            assert (own.branch.index, own.branch.of) == (2 * block + place, 4)
+            assert (own.branch.kernels, own.branch.norm) == (2, "before")
+            assert own.chain is not None
+            assert own.chain.index == 0
+    assert Place.BRANCH in found["1.mlp.ada.weight"].places
+    assert found["1.mlp.ada.weight"].fed_by == "silu"
+
+
+def test_norms_between_stages_do_not_make_it_post_norm() -> None:
+    net = Net()
+    x = net.conv(net.input(), "stem")
+    for stage in range(3):
+        if stage:
+            x = net.conv(net.norm(x, f"{stage}.norm"), f"{stage}.down")
+        for block in range(3):
+            x = net.add(x, net.mlp(net.norm(net.conv(x, "dw"), "n"), f"{stage}{block}"))
+    net.output(net.linear(net.norm(x, "norm"), "head"))
+    found = net.read()
+    branches = [found[f"{n // 3}{n % 3}.fc1.weight"].branch for n in range(9)]
+    assert [(b.stream, b.index, b.of, b.norm) for b in branches if b] == [
+        (0, index, 9, "inside") for index in range(9)
+    ]
+
+
 def test_long_skips_that_are_joined_are_not_residual() -> None:
     net = Net()
     down = net.act(net.conv(net.input(), "down"))

@@ -169,7 +169,7 @@ def _sum_before(graph: Graph, residual: Residual, residuals: dict[int, Residual]
 def _in_a_row(graph: Graph, body: _Body) -> int:
     """Count the kernels on the longest way through a branch; a gate is beside the way."""
     longest = dict[int, int]()
-    for index in sorted(body.inside):
+    for index in sorted(body.core):
         sides = gating(graph, index)
         before = graph.sources[index] if sides is None else (sides.value,)
         reached = max((longest.get(source, 0) for source in before), default=0)
@@ -184,18 +184,17 @@ def _norms(
     streams: dict[int, int],
 ) -> list[str]:
     """Tell where each branch is normalised."""
-    last = {stream: index for index, stream in streams.items()}
-    earlier = dict[int, bool]()
+    sums = dict[int, list[int]]()
+    for index, stream in streams.items():
+        sums.setdefault(stream, []).append(index)
+    # A norm between two stages or before the head does not make a stream one of normalised sums.
+    normalised = {
+        stream: 2 * sum(_normalised_sum(graph, index, residuals) for index in own) > len(own)
+        for stream, own in sums.items()
+    }
     words = list[str]()
     for body in bodies:
-        index = body.residual.op
-        stream = streams[index]
-        after = _normalised_sum(graph, index, residuals)
-        if index == last[stream]:
-            # Before the head there is often one more norm, whatever the blocks do.
-            after = after and earlier.get(stream, True)
-        else:
-            earlier[stream] = after
+        after = normalised[streams[body.residual.op]]
         kinds = {graph.kind(index) for index in body.inside}
         if _begins_with_norm(graph, body):
             words.append("before")
