@@ -125,10 +125,9 @@ def _streams(
     """Name the stream of each sum by the first sum on it."""
     around = dict[int, int]()
     for body in bodies:
-        if _plain(graph, body.residual):
-            for index in body.inside:
-                if index in residuals:
-                    around.setdefault(index, body.residual.op)
+        for index in body.inside:
+            if index in residuals:
+                around.setdefault(index, body.residual.op)
     streams = dict[int, int]()
     for index, residual in residuals.items():
         before = _sum_before(graph, residual, residuals)
