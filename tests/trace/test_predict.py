@@ -394,6 +394,26 @@ def test_an_activation_of_what_is_no_gaussian_is_not_guessed() -> None:
     assert found[4].backward is None
 
 
+def test_a_gated_unit_of_one_kernel() -> None:
+    """Both halves of its output are read, each by one operation; cutting is no operation."""
+    size, silu = 1.3, activation("silu")
+    whole, half = (8, 32), (8, 16)
+    ops = (
+        measured(Op(Kind.LINEAR, "linear"), size, whole),
+        measured(Op(Kind.ACTIVATION, "silu", inputs=(0,), detail="silu"), 1.0, half),
+        measured(Op(Kind.MULTIPLY, "mul", inputs=(1, 0)), 1.0, half, back=2.0),
+    )
+    found = predict(ops, [], {})
+    gate, value = size * np.random.default_rng(0).normal(size=(2, 100_000))
+    gradient = 2 * np.random.default_rng(1).normal(size=100_000)
+    step = 1e-5
+    slopes = (silu(gate + step) - silu(gate - step)) / (2 * step)
+    back = np.stack([gradient * value * slopes, gradient * silu(gate)])
+    # The mean of 100 000 squared products, whose spread is some six times their mean: 2 per cent.
+    assert found[2].forward == pytest.approx(np.sqrt(((silu(gate) * value) ** 2).mean()), rel=0.02)
+    assert found[0].backward == pytest.approx(np.sqrt((back**2).mean()), rel=0.02)
+
+
 def test_a_part_that_is_read_alone() -> None:
     """A classifier on one of ten tokens: the gradients of the other nine are zero."""
     ops = (
