@@ -294,8 +294,8 @@ def test_encoder_and_decoder_are_two_streams() -> None:
 def test_blocks_under_a_condition(split: bool) -> None:
     """Norms are scaled by 1 + s and shifted, branches scaled again, by one kernel or by three."""
     net = Net()
-    condition = net.act(net.linear(net.input(), "condition"), "silu")
     x = net.linear(net.input(), "in")
+    condition = net.act(net.linear(net.input(), "condition"), "silu")
     for block in range(2):
         for name, branch in (("attn", net.heads), ("mlp", net.mlp)):
             path = f"{block}.{name}"
@@ -320,6 +320,7 @@ def test_blocks_under_a_condition(split: bool) -> None:
             assert own.chain is not None
             assert own.chain.index == 0
     assert Place.BRANCH in found["1.mlp.ada.weight"].places
+    assert found["condition.weight"].branch is None
     assert found["1.mlp.ada.weight"].fed_by == "silu"
 
 

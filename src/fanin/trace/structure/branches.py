@@ -105,18 +105,24 @@ def _body(graph: Graph, residual: Residual, end: int, residuals: dict[int, Resid
 
         core = core.intersection(graph.back(end, residual.source, onward)) - stops
 
-    def sideways(index: int) -> Sequence[int]:
-        telling = graph.kind(index) in (Kind.INPUT, Kind.EMBEDDING, Kind.NORM)
-        if index not in core and (telling or index in residuals):
-            return ()
-        return graph.sources[index]
+    return _Body(residual, end, core, _with_sides(graph, residual, core, residuals))
 
-    beside = {
-        index
-        for index in graph.back_from(core, residual.source, sideways)
-        if index not in residuals and graph.kind(index) not in (Kind.INPUT, Kind.EMBEDDING)
-    }
-    return _Body(residual, end, core, core | beside)
+
+def _with_sides(
+    graph: Graph, residual: Residual, core: frozenset[int], residuals: dict[int, Residual]
+) -> frozenset[int]:
+    """Add what feeds a branch from the side, and nothing else: the keys of another signal."""
+    inside = set(core)
+
+    def follow(index: int) -> Sequence[int]:
+        return graph.sources[index] if index in inside else ()
+
+    # The latest first, so that it is settled for all readers of an operation when it comes.
+    for index in graph.back_from(core, residual.source, follow):
+        starts = graph.kind(index) in (Kind.INPUT, Kind.EMBEDDING) or index in residuals
+        if not starts and all(reader in inside for reader in graph.readers[index]):
+            inside.add(index)
+    return frozenset(inside)
 
 
 def _streams(

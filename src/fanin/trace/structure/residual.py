@@ -125,13 +125,15 @@ def _steps(graph: Graph, skip: int, known: dict[int, Residual]) -> Iterator[_Ste
             sums += 1
             following = known[index].skip
         elif graph.passes(index) or graph.kind(index) is Kind.NORM:
-            following = graph.sources[index][0] if graph.sources[index] else None
+            following = next(iter(graph.sources[index]), None)
         elif graph.is_kernel(index):
+            # What is used again, by another reader or in another step of a recurrence, is no mere
+            # way around.
             alone = all(len(parameter.uses) == 1 for parameter in graph.kernels(index))
             if kernels or not own or not alone:
                 return
             kernels = 1
-            following = graph.sources[index][0] if graph.sources[index] else None
+            following = next(iter(graph.sources[index]), None)
         else:
             sides = gating(graph, index)
             following = None if sides is None else sides.value
