@@ -32,7 +32,9 @@ def test_import_fanin_is_light() -> None:
     assert loaded_by("import fanin") & HEAVY == set()
 
 
-@pytest.mark.parametrize("room", ["calls", "errors", "draws", "schemes", "recipes", "studies"])
+@pytest.mark.parametrize(
+    "room", ["calls", "errors", "draws", "schemes", "trace", "recipes", "studies"]
+)
 def test_rooms_below_torch_load_no_framework(room: str) -> None:
     assert loaded_by(f"import fanin.{room}") & FRAMEWORKS == set()
 

@@ -12,12 +12,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from fanin.schemes import Fans, Layout
 from fanin.theory import activation, gain
 from fanin.trace import Kind, Op, Part, Predicted, Signal, TracedParameter, Use, predict
-from fanin.trace.activations import passed, slope
+from fanin.trace.prediction.activations import passed, slope
 from graph_cases import Net
 
 WIDTH, EXAMPLES, DRAWS, SIGMAS = 256, 16, 30, 4.5
@@ -339,6 +341,77 @@ def test_a_fused_kernel_sends_back_through_all_its_blocks() -> None:
     # 16 columns of 48 weights each: their mean square is known to sqrt(2 / 768), 5 per cent.
     assert found[0].backward == pytest.approx(np.sqrt(((gradient @ weight) ** 2).mean()), rel=0.1)
     assert found[0].backward == pytest.approx(2 * 0.25 * math.sqrt(48))
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "padding", "stride", "groups"),
+    [(4, 3, 1, 1, 1), (7, 3, 1, 2, 1), (8, 3, 1, 2, 1), (6, 5, 2, 1, 2), (5, 3, 0, 1, 1)],
+)
+def test_borders_of_a_convolution(
+    size: int, window: int, padding: int, stride: int, groups: int
+) -> None:
+    """Padding brings no terms; torch's own convolution is the judge, forward and backward."""
+    random = torch.Generator().manual_seed(0)
+    channels = 128
+    x = torch.randn(32, channels, size, size, generator=random, requires_grad=True)
+    weight = torch.randn(channels, channels // groups, window, window, generator=random)
+    y = functional.conv2d(x, weight, padding=padding, stride=stride, groups=groups)
+    gradient = torch.randn(y.shape, generator=random)
+    y.backward(gradient)
+    assert x.grad is not None
+    layout = Layout.conv(2, groups, stride**2)
+    ops = (
+        measured(Op(Kind.INPUT, "input"), 1.0, tuple(x.shape)),
+        measured(Op(Kind.CONVOLUTION, "conv2d", inputs=(0,)), 1.0, tuple(y.shape)),
+    )
+    use = Use(1, Part.KERNEL, layout, layout.fans(weight.shape))
+    found = predict(ops, [TracedParameter("w", tuple(weight.shape), uses=(use,))], {"w": (0, 1)})
+    # A sum of 16 000 and more squared products that share some factors: off by a per cent or two.
+    assert found[1].forward == pytest.approx(y.square().mean().sqrt().item(), rel=0.02)
+    assert found[0].backward == pytest.approx(x.grad.square().mean().sqrt().item(), rel=0.02)
+
+
+def test_a_kernel_that_is_a_table_too_is_not_independent_of_its_signal() -> None:
+    net = Net()
+    x = net.embedding(net.op(Kind.INPUT), "tied")
+    net.output(net.op(Kind.LINEAR, x))
+    layout, tied = Layout.linear(), net.parameters["tied.weight"]
+    second = Use(2, Part.KERNEL, layout, layout.fans(tied.shape))
+    tied = replace(tied, uses=(*tied.uses, second))
+    found = predict(net.ops, [tied], {"tied.weight": (0.0, 0.02)})
+    assert [own.forward for own in found] == [None, 0.02, None, None]
+
+
+def test_an_activation_of_what_is_no_gaussian_is_not_guessed() -> None:
+    """Behind relu(x + f(x)) the sum has a mean, and relu keeps more of it than of a Gaussian."""
+    net = Net()
+    x = net.act(net.linear(net.input(), "0", bias=False))
+    net.act(net.add(x, net.linear(x, "1", bias=False)))
+    ops = [measured(op, 1.0) for op in net.ops]
+    moments = {"0.weight": (0.0, 0.25), "1.weight": (0.0, 0.25)}
+    found = predict(ops, [*net.parameters.values()], moments)
+    assert [own.forward is None for own in found] == [True, False, False, False, False, True]
+    assert found[4].backward is None
+
+
+def test_a_gated_unit_of_one_kernel() -> None:
+    """Both halves of its output are read, each by one operation; cutting is no operation."""
+    size, silu = 1.3, activation("silu")
+    whole, half = (8, 32), (8, 16)
+    ops = (
+        measured(Op(Kind.LINEAR, "linear"), size, whole),
+        measured(Op(Kind.ACTIVATION, "silu", inputs=(0,), detail="silu"), 1.0, half),
+        measured(Op(Kind.MULTIPLY, "mul", inputs=(1, 0)), 1.0, half, back=2.0),
+    )
+    found = predict(ops, [], {})
+    gate, value = size * np.random.default_rng(0).normal(size=(2, 100_000))
+    gradient = 2 * np.random.default_rng(1).normal(size=100_000)
+    step = 1e-5
+    slopes = (silu(gate + step) - silu(gate - step)) / (2 * step)
+    back = np.stack([gradient * value * slopes, gradient * silu(gate)])
+    # The mean of 100 000 squared products, whose spread is some six times their mean: 2 per cent.
+    assert found[2].forward == pytest.approx(np.sqrt(((silu(gate) * value) ** 2).mean()), rel=0.02)
+    assert found[0].backward == pytest.approx(np.sqrt((back**2).mean()), rel=0.02)
 
 
 def test_a_part_that_is_read_alone() -> None:

@@ -80,7 +80,7 @@ TRACES = st.fixed_dictionaries(
         "ops": st.lists(OPS, max_size=3).map(tuple),
         "parameters": st.lists(PARAMETERS, max_size=3).map(tuple),
         "loss": TEXT,
-        "loss_value": FLOATS,
+        "loss_value": st.none() | FLOATS,
         "training": st.booleans(),
         "notes": NAMES,
         "surroundings": st.dictionaries(TEXT, AROUND, max_size=2),

@@ -146,10 +146,68 @@ def test_of_two_activations_the_bounded_one_is_the_gate() -> None:
     assert places(found, "filter.weight") == {Place.GATED}
 
 
-def test_a_router_is_a_gate() -> None:
+def test_which_of_two_gates_does_not_depend_on_their_order() -> None:
+    for flipped in (False, True):
+        net = Net()
+        x = net.linear(net.input(), "in")
+        one = net.act(net.linear(x, "gate"), "sigmoid")
+        two = net.act(net.linear(x, "filter"), "tanh")
+        squeezed = net.mul(two, one) if flipped else net.mul(one, two)
+        same = net.act(net.linear(squeezed, "value"), "tanh")
+        later = net.act(net.linear(net.op(Kind.POOL, same), "later"), "tanh")
+        net.output(net.linear(net.mul(later, same) if flipped else net.mul(same, later), "out"))
+        found = net.read()
+        gates = {"gate", "filter", "value", "later"}
+        assert {n for n in gates if Place.GATE in places(found, f"{n}.weight")} == {"gate", "later"}
+        assert {n for n in gates if Place.GATED in places(found, f"{n}.weight")} == {
+            "filter", "value"
+        }  # fmt: skip
+
+
+def test_a_signal_times_itself_is_another_signal() -> None:
+    net = Net()
+    x = net.linear(net.input(), "1")
+    net.output(net.linear(net.mul(x, x), "2"))
+    found = net.read()
+    assert words(found, "1.weight") == ("input", "product")
+    assert found["2.weight"].fed_by == "product"
+
+
+def test_attention_whose_weights_are_put_out_too() -> None:
+    net = Net()
+    x = net.input()
+    q, k, v = (net.linear(x, name) for name in "qkv")
+    weights = net.op(Kind.SOFTMAX, net.op(Kind.PRODUCT, q, k))
+    net.output(net.linear(net.op(Kind.PRODUCT, weights, v), "out"), weights)
+    found = net.read()
+    assert {words(found, f"{name}.weight") for name in "qkv"} == {("input", "attention")}
+    assert places(found, "q.weight") == {Place.FIRST, Place.QUERY}
+
+
+def test_a_reader_that_tells_nothing_is_passed_over() -> None:
+    net = Net()
+    x = net.linear(net.input(), "1")
+    unknown = net.op(Kind.OTHER, x, function="norm")
+    net.output(net.linear(net.op(Kind.OTHER, net.act(x), unknown, function="where"), "2"))
+    assert words(net.read(), "1.weight") == ("input", "relu")
+
+
+def test_a_table_counts_before_other_uses() -> None:
+    net = Net()
+    x = net.term(net.linear(net.input(), "in"), "table", (100, WIDTH))
+    net.op(Kind.EMBEDDING, x)
+    net.use("table", (100, WIDTH), Part.TABLE, Layout.embedding())
+    net.output(net.norm(len(net.ops) - 1, "norm"))
+    assert words(net.read(), "table") == ("linear", "norm")
+
+
+@pytest.mark.parametrize("summed_to_one", [False, True])
+def test_a_router_is_a_gate(summed_to_one: bool) -> None:
     net = Net()
     x = net.linear(net.input(), "in")
     chosen = net.op(Kind.OTHER, net.op(Kind.SOFTMAX, net.linear(x, "router")), function="topk")
+    if summed_to_one:
+        chosen = net.op(Kind.NORM, chosen, detail="by hand")
     parts = [net.mul(net.mlp(x, f"expert{n}"), chosen) for n in range(2)]
     net.output(net.linear(net.add(*parts), "out"))
     found = net.read()

@@ -290,6 +290,137 @@ def test_encoder_and_decoder_are_two_streams() -> None:
     assert found["dec.0.cross.k.weight"].fed_by == "norm"
 
 
+@pytest.mark.parametrize("split", [False, True])
+def test_blocks_under_a_condition(split: bool) -> None:
+    """Norms are scaled by 1 + s and shifted, branches scaled again, by one kernel or by three."""
+    net = Net()
+    x = net.linear(net.input(), "in")
+    condition = net.act(net.linear(net.input(), "condition"), "silu")
+    for block in range(2):
+        for name, branch in (("attn", net.heads), ("mlp", net.mlp)):
+            path = f"{block}.{name}"
+            names = ("ada", "shift", "gate") if split else ("ada",)
+            made = [net.linear(condition, f"{path}.{end}") for end in names]
+            scale, shift, gate = made if split else made * 3
+            h = net.op(Kind.NORM, x, detail="layer_norm")
+            h = net.add(net.mul(h, net.op(Kind.ADD, scale, detail="1")), shift)
+            x = net.add(x, net.mul(branch(h, path), gate))
+    net.output(net.linear(x, "out"))
+    found = net.read()
+    assert {n for n in writers(found) if "weight" in n} == {
+        f"{block}.{name}.weight" for block in range(2) for name in ("attn.out", "mlp.fc2")
+    }
+    for block in range(2):
+        for place, kernel in enumerate(("attn.q", "mlp.fc1")):
+            own = found[f"{block}.{kernel}.weight"]
+            assert own.fed_by == "norm"
+            assert own.branch is not None
+            assert (own.branch.index, own.branch.of) == (2 * block + place, 4)
+            assert (own.branch.kernels, own.branch.norm) == (2, "before")
+            assert own.chain is not None
+            assert own.chain.index == 0
+    assert Place.BRANCH in found["1.mlp.ada.weight"].places
+    assert found["condition.weight"].branch is None
+    assert found["1.mlp.ada.weight"].fed_by == "silu"
+
+
+def test_norms_between_stages_do_not_make_it_post_norm() -> None:
+    net = Net()
+    x = net.conv(net.input(), "stem")
+    for stage in range(3):
+        if stage:
+            x = net.conv(net.norm(x, f"{stage}.norm"), f"{stage}.down")
+        for block in range(3):
+            x = net.add(x, net.mlp(net.norm(net.conv(x, "dw"), "n"), f"{stage}{block}"))
+    net.output(net.linear(net.norm(x, "norm"), "head"))
+    found = net.read()
+    branches = [found[f"{n // 3}{n % 3}.fc1.weight"].branch for n in range(9)]
+    assert [(b.stream, b.index, b.of, b.norm) for b in branches if b] == [
+        (0, index, 9, "inside") for index in range(9)
+    ]
+
+
+def test_values_of_the_first_layer_that_are_mixed_into_later_ones() -> None:
+    """They come from the stream by one kernel, which has another reader: it is no shortcut."""
+    net = Net()
+    x, first = net.embedding(net.input(), "tokens"), None
+    for block in range(2):
+        h = net.norm(x, f"{block}.norm")
+        q, k, v = (net.linear(h, f"{block}.{name}") for name in "qkv")
+        first = v if first is None else first
+        mixed = v if first == v else net.add(net.mul(v), net.mul(first))
+        x = net.add(x, net.linear(net.attention(q, k, mixed), f"{block}.out"))
+        x = net.add(x, net.mlp(x, f"{block}.mlp"))
+    net.output(net.linear(x, "head"))
+    found = net.read()
+    assert having(found, Place.SHORTCUT) == set()
+    branch = found["1.v.weight"].branch
+    assert branch is not None
+    assert (branch.index, branch.of) == (2, 4)
+    assert Place.VALUE in found["0.v.weight"].places
+
+
+def test_groups_of_blocks_within_blocks() -> None:
+    """Residual in residual: each group is a branch, and its blocks are on a stream of their own."""
+    net = Net()
+    x = net.conv(net.input(), "stem")
+    for group in range(2):
+        y = x
+        for block in range(2):
+            h = net.conv(net.act(net.conv(y, f"{group}{block}.0")), f"{group}{block}.1")
+            y = net.add(y, net.mul(h))
+        x = net.add(x, net.mul(y))
+    net.output(net.conv(x, "head"))
+    found = net.read()
+    branches = [found[f"{name}.0.weight"].branch for name in ("00", "01", "10", "11")]
+    assert [(b.index, b.of) for b in branches if b] == [(0, 2), (1, 2), (0, 2), (1, 2)]
+    assert [b.stream for b in branches if b] == [0, 0, 2, 2]
+
+
+def test_two_layers_between_sums_begin_a_new_stream() -> None:
+    net = Net()
+    x = net.conv(net.input(), "stem")
+    for stage in range(2):
+        x = net.add(x, net.mlp(x, f"{stage}"))
+        x = net.act(net.conv(net.act(net.conv(x, f"{stage}.down.0")), f"{stage}.down.1"))
+    net.output(net.linear(x, "head"))
+    found = net.read()
+    branches = [found[f"{stage}.fc1.weight"].branch for stage in range(2)]
+    assert [(b.stream, b.index, b.of) for b in branches if b] == [(0, 0, 1), (1, 0, 1)]
+
+
+def test_a_low_rank_update_of_a_writer_is_one_branch() -> None:
+    net = Net()
+    x = net.linear(net.input(), "in")
+    for block in range(2):
+        h = net.act(net.linear(x, f"{block}.fc1"))
+        update = net.linear(net.linear(h, f"{block}.down"), f"{block}.up")
+        x = net.add(x, net.add(net.linear(h, f"{block}.fc2"), net.mul(update)))
+    net.output(net.linear(x, "out"))
+    found = net.read()
+    branch = found["1.fc1.weight"].branch
+    assert branch is not None
+    assert (branch.index, branch.of, branch.kernels) == (1, 2, 3)
+    assert {n for n in writers(found) if "weight" in n} == {
+        f"{block}.{end}.weight" for block in range(2) for end in ("fc2", "up")
+    }
+
+
+def test_parallel_branches_before_a_norm() -> None:
+    net = Net()
+    x = net.embedding(net.input(), "tokens")
+    for block in range(2):
+        a, b = net.heads(x, f"{block}.attn"), net.mlp(x, f"{block}.mlp")
+        x = net.norm(net.add(net.add(x, a), b), f"{block}.norm")
+    net.output(net.linear(x, "head"))
+    found = net.read()
+    names = [f"{block}.{kernel}.weight" for block in range(2) for kernel in ("attn.q", "mlp.fc1")]
+    branches = [found[name].branch for name in names]
+    assert [(b.index, b.of, b.norm) for b in branches if b] == [
+        (index, 4, "after") for index in range(4)
+    ]
+
+
 def test_long_skips_that_are_joined_are_not_residual() -> None:
     net = Net()
     down = net.act(net.conv(net.input(), "down"))

@@ -63,7 +63,7 @@ def test_theory_stands_beside_what_was_measured() -> None:
 
 
 def test_an_empty_trace() -> None:
-    empty = Trace((), (), "the outputs", float("nan"), training=True)
+    empty = Trace((), (), "the outputs", None, training=True)
     text = plain(empty.document())
     assert text == (
         "A trace of one step in training mode\n\n"

@@ -93,8 +93,7 @@ def _plain(value: Any) -> Any:
 def _is_default(value: Any, field: "dataclasses.Field[Any]") -> bool:
     if field.default_factory is not dataclasses.MISSING:
         return value == field.default_factory()
-    # 0 and False are equal, and written differently.
-    return type(value) is type(field.default) and value == field.default
+    return value == field.default
 
 
 def _read(hint: Any, value: Any, where: str) -> Any:

@@ -16,9 +16,10 @@ class Place(StrEnum):
     LAST = "last"
     """Its output is the output of the network, or what the loss is computed from."""
     WRITER = "writer"
-    """The last kernel of a residual branch: it writes to the stream."""
+    """The last kernel of a residual branch, or the gain of a norm behind it: it writes to the
+    stream."""
     BRANCH = "branch"
-    """Inside a residual branch, and no writer."""
+    """Inside a residual branch, no writer and no factor on the whole."""
     SHORTCUT = "shortcut"
     """On the path that goes around a residual branch."""
     QUERY = "query"
@@ -89,7 +90,7 @@ class Surroundings:
         followed_by: What its output goes to, in the same words, and ``"output"`` or ``"loss"``.
         places: Where it stands.
         branch: The residual branch it belongs to, if any.
-        chain: The plain stretch it belongs to; None for what is no kernel.
+        chain: The plain stretch it belongs to, a bias with its kernel; None for all else.
         input_rms: Measured root mean square of the signal that it multiplies; None where none was
             measured.
         steps: Time steps of the recurrent layer it belongs to; 1 elsewhere.

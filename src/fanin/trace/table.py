@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from fanin.reports.document import Table, counted, figure
 from fanin.trace.ops import Kind, Op, TracedParameter
-from fanin.trace.predict import Predicted
+from fanin.trace.prediction import Predicted
 from fanin.trace.signal import Signal
 
 _COLUMNS = ("path", "what", "shape", "rms", "theory", "gradient", "theory", "dead", "saturated")

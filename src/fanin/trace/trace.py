@@ -4,13 +4,12 @@ There is no framework object in it, so it can be stored as JSON, read back, comp
 recipes and checks that know nothing of where it came from.
 """
 
-import math
 from dataclasses import dataclass, field
 
 from fanin.reports.document import Document, Table, counted, figure
 from fanin.reports.terminal import plain
 from fanin.trace.ops import Op, TracedParameter
-from fanin.trace.predict import Predicted, predict
+from fanin.trace.prediction import Predicted, predict
 from fanin.trace.storing import read, written
 from fanin.trace.surroundings import Surroundings
 from fanin.trace.table import operations_table, unused_table
@@ -90,7 +89,7 @@ class Trace:
         )
 
     def _verdict(self) -> str:
-        if not math.isnan(self.loss_value):
+        if self.loss_value is not None:
             return f"The loss is {figure(self.loss_value)} ({self.loss})."
         used = sum(bool(parameter.uses) for parameter in self.parameters)
         return f"The gradients are those of {self.loss}; {counted(used, 'parameter')} used."
@@ -117,9 +116,9 @@ class Trace:
             FaninError: The text is no trace, of another version, or damaged.
 
         Example:
-            >>> trace = Trace((), (), "none", float("nan"), training=False)
+            >>> trace = Trace((), (), "none", None, training=False)
             >>> trace.to_json()
-            '{"format": "fanin trace 1", "ops": [], ..., "loss_value": "nan", "training": false}'
+            '{"format": "fanin trace 1", "ops": [], ..., "loss_value": null, "training": false}'
             >>> Trace.from_json(trace.to_json()).training
             False
         """

@@ -105,18 +105,24 @@ def _body(graph: Graph, residual: Residual, end: int, residuals: dict[int, Resid
 
         core = core.intersection(graph.back(end, residual.source, onward)) - stops
 
-    def sideways(index: int) -> Sequence[int]:
-        telling = graph.kind(index) in (Kind.INPUT, Kind.EMBEDDING, Kind.NORM)
-        if index not in core and (telling or index in residuals):
-            return ()
-        return graph.sources[index]
+    return _Body(residual, end, core, _with_sides(graph, residual, core, residuals))
 
-    beside = {
-        index
-        for index in graph.back_from(core, residual.source, sideways)
-        if index not in residuals and graph.kind(index) not in (Kind.INPUT, Kind.EMBEDDING)
-    }
-    return _Body(residual, end, core, core | beside)
+
+def _with_sides(
+    graph: Graph, residual: Residual, core: frozenset[int], residuals: dict[int, Residual]
+) -> frozenset[int]:
+    """Add what feeds a branch from the side, and nothing else: the keys of another signal."""
+    inside = set(core)
+
+    def follow(index: int) -> Sequence[int]:
+        return graph.sources[index] if index in inside else ()
+
+    # The latest first, so that it is settled for all readers of an operation when it comes.
+    for index in graph.back_from(core, residual.source, follow):
+        starts = graph.kind(index) in (Kind.INPUT, Kind.EMBEDDING) or index in residuals
+        if not starts and all(reader in inside for reader in graph.readers[index]):
+            inside.add(index)
+    return frozenset(inside)
 
 
 def _streams(
@@ -125,10 +131,9 @@ def _streams(
     """Name the stream of each sum by the first sum on it."""
     around = dict[int, int]()
     for body in bodies:
-        if _plain(graph, body.residual):
-            for index in body.inside:
-                if index in residuals:
-                    around.setdefault(index, body.residual.op)
+        for index in body.inside:
+            if index in residuals:
+                around.setdefault(index, body.residual.op)
     streams = dict[int, int]()
     for index, residual in residuals.items():
         before = _sum_before(graph, residual, residuals)
@@ -169,7 +174,7 @@ def _sum_before(graph: Graph, residual: Residual, residuals: dict[int, Residual]
 def _in_a_row(graph: Graph, body: _Body) -> int:
     """Count the kernels on the longest way through a branch; a gate is beside the way."""
     longest = dict[int, int]()
-    for index in sorted(body.inside):
+    for index in sorted(body.core):
         sides = gating(graph, index)
         before = graph.sources[index] if sides is None else (sides.value,)
         reached = max((longest.get(source, 0) for source in before), default=0)
@@ -184,18 +189,17 @@ def _norms(
     streams: dict[int, int],
 ) -> list[str]:
     """Tell where each branch is normalised."""
-    last = {stream: index for index, stream in streams.items()}
-    earlier = dict[int, bool]()
+    sums = dict[int, list[int]]()
+    for index, stream in streams.items():
+        sums.setdefault(stream, []).append(index)
+    # A norm between two stages or before the head does not make a stream one of normalised sums.
+    normalised = {
+        stream: 2 * sum(_normalised_sum(graph, index, residuals) for index in own) > len(own)
+        for stream, own in sums.items()
+    }
     words = list[str]()
     for body in bodies:
-        index = body.residual.op
-        stream = streams[index]
-        after = _normalised_sum(graph, index, residuals)
-        if index == last[stream]:
-            # Before the head there is often one more norm, whatever the blocks do.
-            after = after and earlier.get(stream, True)
-        else:
-            earlier[stream] = after
+        after = normalised[streams[body.residual.op]]
         kinds = {graph.kind(index) for index in body.inside}
         if _begins_with_norm(graph, body):
             words.append("before")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fanin.errors import FaninError
 from fanin.theory import activation
 from fanin.trace.ops import Kind, Part, TracedParameter, Use
-from fanin.trace.structure.gating import activation_name, gating
+from fanin.trace.structure.gating import activation_name, gating, modulated
 from fanin.trace.structure.graph import KERNELS, Graph
 from fanin.trace.structure.residual import Residual
 from fanin.trace.surroundings import Chain
@@ -85,7 +85,7 @@ def _feeders(
 
 
 def _plain(graph: Graph, index: int, residuals: dict[int, Residual]) -> bool:
-    if index in residuals or gating(graph, index) is not None:
+    if index in residuals or gating(graph, index) or modulated(graph, index) is not None:
         return False
     unary = len(graph.sources[index]) == 1
     match graph.kind(index):

@@ -61,6 +61,48 @@ def gating(graph: Graph, index: int) -> Gating | None:
     return Gating(gate, sources[0] if gate == sources[1] else sources[1], squashed[gate])
 
 
+def modulated(graph: Graph, index: int) -> int | None:
+    """Find the signal that a condition scales by 1 + s, or scales and then shifts.
+
+    Args:
+        graph: The graph.
+        index: Any operation.
+
+    Returns:
+        The source that stays what it is while s is small; None for any other operation.
+
+    References:
+        Perez, Strub, de Vries, Dumoulin and Courville (2018), FiLM: Visual Reasoning with a General
+        Conditioning Layer, section 2; Peebles and Xie (2023), Scalable Diffusion Models with
+        Transformers, section 3.2, for layer norms.
+    """
+    sources = graph.sources[index]
+    if len(sources) != 2:
+        return None
+    for own, other in (sources, sources[::-1]):
+        if graph.kind(index) is Kind.MULTIPLY and _is_one_plus(graph, other):
+            return own
+        if graph.kind(index) is Kind.ADD and graph.kind(own) is Kind.MULTIPLY:
+            inner = modulated(graph, own)
+            scales = [source for source in graph.sources[own] if source != inner]
+            if inner is not None and _condition(graph, scales[0]) == _condition(graph, other):
+                return own
+    return None
+
+
+def _is_one_plus(graph: Graph, index: int) -> bool:
+    op = graph.ops[index]
+    return op.kind is Kind.ADD and op.detail == "1" and len(graph.sources[index]) == 1
+
+
+def _condition(graph: Graph, index: int) -> int:
+    """Find what a scale or a shift was computed from: behind one kernel."""
+    index = graph.telling(index)
+    if graph.is_kernel(index) and graph.sources[index]:
+        return graph.telling(graph.sources[index][0])
+    return index
+
+
 def activation_name(op: Op) -> str:
     """Name the function of one signal that an operation is.
 
@@ -75,13 +117,16 @@ def activation_name(op: Op) -> str:
 
 def _squashed(graph: Graph, index: int) -> str:
     """Name the activation or softmax that a signal comes through; empty for none."""
+    normalised = False
     while True:
         op, sources = graph.ops[index], graph.sources[index]
-        if op.kind is Kind.SOFTMAX:
-            return "softmax"
-        if op.kind is Kind.ACTIVATION:
-            return activation_name(op)
-        # A router's choice among its softmax (topk, gather) is no activation, and still its gate.
-        if not graph.passes(index) and (op.kind is not Kind.OTHER or len(sources) != 1):
+        name = "softmax" if op.kind is Kind.SOFTMAX else activation_name(op)
+        if op.kind in (Kind.SOFTMAX, Kind.ACTIVATION):
+            return name if not normalised or _BOUNDED.get(name) == 2 else ""
+        # A router picks from its softmax (topk, gather), may make the picked sum to 1 again, and
+        # is still the gate.
+        routed = op.kind is Kind.OTHER or (op.kind is Kind.NORM and op.detail == "by hand")
+        if len(sources) != 1 or not (routed or graph.passes(index)):
             return ""
+        normalised = normalised or op.kind is Kind.NORM
         (index,) = sources

@@ -6,7 +6,7 @@ back, earlier residual sums are left through their skip. So a position or a mask
 in every block is no skip, although the blocks before it have seen it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from fanin.trace.ops import Kind
@@ -69,20 +69,24 @@ def residual_sums(graph: Graph) -> dict[int, Residual]:
     return found
 
 
-def region(graph: Graph, source: int, end: int) -> frozenset[int]:
+def region(
+    graph: Graph, source: int, end: int, around: dict[int, Residual] | None = None
+) -> frozenset[int]:
     """Collect the operations of a branch.
 
     Args:
         graph: The graph.
         source: Where it begins; not part of it.
         end: Where it ends; the last of it.
+        around: Residual sums that are left through their skip alone; none by default.
 
     Returns:
         What lies on a way from one to the other.
     """
+    follow = _past(graph, around or {})
     inside = set[int]()
-    for index in sorted(graph.back(end, source)):
-        if any(before == source or before in inside for before in graph.sources[index]):
+    for index in sorted(graph.back(end, source, follow)):
+        if any(before == source or before in inside for before in follow(index)):
             inside.add(index)
     return frozenset(inside)
 
@@ -95,7 +99,7 @@ def _residual(graph: Graph, index: int, known: dict[int, Residual]) -> Residual 
             others = [other for other in summands if other != skip]
             steps = [step for step in _steps(graph, skip, known) if step.kernels == kernels]
             for step, reached in _meeting(graph, steps, others, known):
-                if _is_branch(graph, step, reached):
+                if _is_branch(graph, step, reached, known):
                     branches = [part for end in reached for part in _parts(graph, step.op, end)]
                     path = step.path
                     return Residual(index, step.op, skip, path, tuple(sorted(branches)))
@@ -121,13 +125,15 @@ def _steps(graph: Graph, skip: int, known: dict[int, Residual]) -> Iterator[_Ste
             sums += 1
             following = known[index].skip
         elif graph.passes(index) or graph.kind(index) is Kind.NORM:
-            following = graph.sources[index][0] if graph.sources[index] else None
+            following = next(iter(graph.sources[index]), None)
         elif graph.is_kernel(index):
+            # What is used again, by another reader or in another step of a recurrence, is no mere
+            # way around.
             alone = all(len(parameter.uses) == 1 for parameter in graph.kernels(index))
             if kernels or not own or not alone:
                 return
             kernels = 1
-            following = graph.sources[index][0] if graph.sources[index] else None
+            following = next(iter(graph.sources[index]), None)
         else:
             sides = gating(graph, index)
             following = None if sides is None else sides.value
@@ -141,12 +147,9 @@ def _meeting(
     graph: Graph, steps: list[_Step], others: list[int], known: dict[int, Residual]
 ) -> Iterator[tuple[_Step, list[int]]]:
     """Pair each step with the other summands that were computed from it, the nearest first."""
-
-    def follow(index: int) -> tuple[int, ...]:
-        return (known[index].skip,) if index in known else graph.sources[index]
-
     if not steps:
         return
+    follow = _past(graph, known)
     walks = {other: graph.back(other, steps[-1].op - 1, follow) for other in others}
     seen = {other: set[int]() for other in others}
     for step in steps:
@@ -161,17 +164,29 @@ def _meeting(
             yield step, reached
 
 
-def _is_branch(graph: Graph, step: _Step, ends: list[int]) -> bool:
+def _past(graph: Graph, known: dict[int, Residual]) -> Callable[[int], tuple[int, ...]]:
+    """Walk back through residual sums by their skip, and through all else by every source."""
+
+    def follow(index: int) -> tuple[int, ...]:
+        return (known[index].skip,) if index in known else graph.sources[index]
+
+    return follow
+
+
+def _is_branch(graph: Graph, step: _Step, ends: list[int], known: dict[int, Residual]) -> bool:
     """Tell whether something is learned between the source and each of the ends.
 
-    Next to a kernel on the skip that is not enough: two kernels side by side (and a low-rank update
-    of one, as in LoRA) are one linear map, and no branch.
+    That is a kernel, or a residual sum with a branch of its own. Next to a kernel on the skip it is
+    not enough: two kernels side by side (and a low-rank update of one, as in LoRA) are one linear
+    map, and no branch.
     """
     for end in ends:
-        inside = region(graph, step.op, end)
-        if not any(graph.is_kernel(index) for index in inside):
+        inside = region(graph, step.op, end, known)
+        nested = any(index in known for index in inside)
+        if not nested and not any(graph.is_kernel(index) for index in inside):
             return False
-        if step.kernels and not any(graph.kind(index) in _NONLINEAR for index in inside):
+        bent = nested or any(graph.kind(index) in _NONLINEAR for index in inside)
+        if step.kernels and not bent:
             return False
     return True
 

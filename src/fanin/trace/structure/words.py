@@ -7,7 +7,7 @@ every operation, in order, from those beside it.
 from collections.abc import Iterable
 
 from fanin.trace.ops import Kind
-from fanin.trace.structure.gating import activation_name, gating
+from fanin.trace.structure.gating import activation_name, gating, modulated
 from fanin.trace.structure.graph import Graph
 from fanin.trace.structure.residual import Residual
 
@@ -44,7 +44,10 @@ def made(graph: Graph, residuals: dict[int, Residual]) -> list[str]:
     """
     words = list[str]()
     for index in range(len(graph.ops)):
-        if _carries(graph, index, residuals):
+        kept = None if index in residuals else modulated(graph, index)
+        if kept is not None:
+            words.append(words[kept])
+        elif _carries(graph, index, residuals):
             words.append(agreed(words[source] for source in graph.sources[index]))
         else:
             words.append(_telling(graph, index, residuals, _WORDS))
@@ -64,7 +67,8 @@ def goes_to(graph: Graph, residuals: dict[int, Residual]) -> list[str]:
     words = [""] * len(graph.ops)
     for index in reversed(range(len(graph.ops))):
         for reader in graph.readers[index]:
-            if _carries(graph, reader, residuals) and graph.kind(reader) is not Kind.OUTPUT:
+            passed_on = _carries(graph, reader, residuals) or modulated(graph, reader) == index
+            if passed_on and graph.kind(reader) is not Kind.OUTPUT:
                 word = words[reader]
             else:
                 word = _telling(graph, reader, residuals, _GOES_TO)
