@@ -19,9 +19,7 @@ from fanin.schemes import names as scheme_names
 GROUP = "fanin.recipes"
 """Entry points of packages that bring recipes."""
 
-Build = Callable[..., Recipe]
-
-PRESETS: Mapping[str, Build] = {
+PRESETS: Mapping[str, Callable[..., Recipe]] = {
     build.__name__: build
     for build in (
         auto,
@@ -143,7 +141,7 @@ def _load(call: Call, point: EntryPoint) -> Recipe:
         raise FaninError(
             f"the recipe {call.name} of {who} cannot be loaded: {problem}"
         ) from problem
-    made = found if isinstance(found, Recipe) else _build(call, found)
+    made = _build(call, found) if callable(found) else found
     if not isinstance(made, Recipe):
         raise FaninError(
             f"the recipe {call.name} of {who} must be a fanin.recipes.Recipe or a function that "
@@ -152,7 +150,7 @@ def _load(call: Call, point: EntryPoint) -> Recipe:
     return made
 
 
-def _build(call: Call, build: Build) -> Recipe:
+def _build(call: Call, build: Callable[..., Any]) -> Any:
     """Call a function with the numbers that were written, as Python would, and check them."""
     known = inspect.signature(build).parameters
     takes = f"It takes {', '.join(known)}" if known else "It takes no arguments"
