@@ -9,6 +9,8 @@ from fanin.trace.ops import Op as Op
 from fanin.trace.ops import Part as Part
 from fanin.trace.ops import TracedParameter as TracedParameter
 from fanin.trace.ops import Use as Use
+from fanin.trace.predict import Predicted as Predicted
+from fanin.trace.predict import predict as predict
 from fanin.trace.signal import Signal as Signal
 from fanin.trace.surroundings import Branch as Branch
 from fanin.trace.surroundings import Chain as Chain

@@ -115,14 +115,17 @@ def _together(uses: Sequence[Use], found: Sequence[Surroundings]) -> Surrounding
 
 def _around(facts: _Facts, parameter: TracedParameter, use: Use) -> Surroundings:
     graph = facts.graph
+    parameter, use = _companion(graph, parameter, use)
     index = _home(graph, use)
     entry = _entry(graph, index, use)
     op = graph.ops[index]
     own = place_of(parameter, use, op.kind, op.detail)
     at = facts.places.get(index, frozenset())
     fed_by, input_rms = facts.fed_by[entry], _input_rms(graph, index, use)
-    if use.part is Part.STATE_KERNEL or _is_deeper(graph, parameter, use):
+    deeper = _is_deeper(graph, parameter, use)
+    if use.part is Part.STATE_KERNEL or deeper:
         fed_by, at = "state", at - {Place.FIRST}
+        input_rms = None if deeper else input_rms
     elif own and use.part is not Part.TABLE:
         # A position or a token is nothing that a signal goes through: it joins one.
         fed_by = ""
@@ -136,6 +139,17 @@ def _around(facts: _Facts, parameter: TracedParameter, use: Use) -> Surroundings
         steps=op.steps,
         paired=index in facts.chains.paired,
     )
+
+
+def _companion(graph: Graph, parameter: TracedParameter, use: Use) -> tuple[TracedParameter, Use]:
+    """Take the kernel of a recurrent layer for its bias: they come in the same order."""
+    if graph.kind(use.op) is Kind.RECURRENT and use.part is Part.BIAS:
+        pairs = graph.uses[use.op]
+        kernels = [pair for pair in pairs if pair[1].part in KERNELS]
+        biases = [found.name for found, own in pairs if own.part is Part.BIAS]
+        if len(biases) == len(kernels):
+            return kernels[biases.index(parameter.name)]
+    return parameter, use
 
 
 def _home(graph: Graph, use: Use) -> int:

@@ -18,6 +18,9 @@ _NONLINEAR = frozenset({Kind.ACTIVATION, Kind.ATTENTION, Kind.SOFTMAX, Kind.RECU
 _PARALLEL = 8
 """Summands of one sum that may have been added one by one."""
 
+_SUBTRAHEND = {"sub": 1, "subtract": 1, "rsub": 0}
+"""Functions that are differences, and the place of what they take away."""
+
 
 @dataclass(frozen=True)
 class Residual:
@@ -86,8 +89,9 @@ def region(graph: Graph, source: int, end: int) -> frozenset[int]:
 
 def _residual(graph: Graph, index: int, known: dict[int, Residual]) -> Residual | None:
     summands = sorted(graph.sources[index])
+    skips = [summand for summand in summands if summand != _taken_away(graph, index)]
     for kernels in (0, 1):
-        for skip in summands:
+        for skip in skips:
             others = [other for other in summands if other != skip]
             steps = [step for step in _steps(graph, skip, known) if step.kernels == kernels]
             for step, reached in _meeting(graph, steps, others, known):
@@ -96,6 +100,12 @@ def _residual(graph: Graph, index: int, known: dict[int, Residual]) -> Residual 
                     path = step.path
                     return Residual(index, step.op, skip, path, tuple(sorted(branches)))
     return None
+
+
+def _taken_away(graph: Graph, index: int) -> int | None:
+    """Find what a difference takes away: f(x) - x is no step from x, but how far f is from it."""
+    place = _SUBTRAHEND.get(graph.ops[index].function.strip("_"))
+    return None if place is None else graph.ops[index].inputs[place]
 
 
 def _steps(graph: Graph, skip: int, known: dict[int, Residual]) -> Iterator[_Step]:
@@ -168,13 +178,20 @@ def _is_branch(graph: Graph, step: _Step, ends: list[int]) -> bool:
 
 def _parts(graph: Graph, source: int, end: int) -> list[int]:
     """Take a sum of several branches apart: those that share no kernel."""
-    ends = graph.sources[end]
-    if graph.kind(end) is not Kind.ADD or len(ends) < 2 or len(graph.readers[end]) > 1:
-        return [end]
-    kernels = list[set[int]]()
-    for part in ends:
-        kernels.append({i for i in region(graph, source, part) if graph.is_kernel(i)})
-    total = set[int]().union(*kernels)
-    if not all(kernels) or len(total) < sum(map(len, kernels)):
-        return [end]
-    return [found for part in ends for found in _parts(graph, source, part)]
+    waiting, found = [end], list[int]()
+    while waiting:
+        at = waiting.pop()
+        parts = graph.sources[at]
+        if graph.kind(at) is not Kind.ADD or len(parts) < 2 or len(graph.readers[at]) > 1:
+            found.append(at)
+            continue
+        kernels = [
+            {index for index in region(graph, source, part) if graph.is_kernel(index)}
+            for part in parts
+        ]
+        apart = len(set[int]().union(*kernels)) == sum(map(len, kernels))
+        if apart and all(kernels):
+            waiting += parts
+        else:
+            found.append(at)
+    return found
