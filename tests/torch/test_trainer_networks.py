@@ -18,7 +18,7 @@ from fanin.studies.data import Part
 from fanin.studies.order import batches
 from fanin.studies.trainer import Task
 from fanin.torch.apply import init_
-from fanin.torch.starts import stack_starts
+from fanin.torch.starts import plans_of, stack_starts
 from fanin.torch.trainer import TorchTrainer
 from fanin.torch.trials import Trials
 from training_cases import blobs, case, curves_of, empty_curves
@@ -240,7 +240,8 @@ class Dropping(nn.Module):
 
 
 def test_dropout_drops_its_share_anew_for_each_example_and_repeat() -> None:
-    starts = stack_starts(Dropping(), ["zeros"], list(range(5)), {"ones": "ones"})
+    plans = plans_of(Dropping(), ["zeros"], {"ones": "ones"})
+    starts = stack_starts(Dropping(), plans, list(range(5)))
     torch.manual_seed(0)
     shares = Trials(Dropping(), starts, together=True).train(torch.zeros(5, 8, 1)).detach()
     # 5 standard errors of a share of 5 x 8 x 400 units.

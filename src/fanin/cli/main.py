@@ -13,6 +13,7 @@ import typer
 
 from fanin.cli.compare import compare
 from fanin.cli.explain import explain
+from fanin.cli.init import init
 from fanin.cli.plan import plan
 from fanin.errors import FaninError
 
@@ -50,7 +51,7 @@ def _ending(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _command in (compare, explain, plan):
+for _command in (compare, explain, init, plan):
     app.command()(_ending(_command))
 
 

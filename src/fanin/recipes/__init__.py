@@ -4,6 +4,7 @@ Plain data in, plain data out. A framework's room says what the parameters of a 
 a recipe decides (plan), and the draws make the numbers.
 """
 
+from fanin.recipes.applied import Applied as Applied
 from fanin.recipes.assign import assign as assign
 from fanin.recipes.audit import Audit as Audit
 from fanin.recipes.audit import Line as Line

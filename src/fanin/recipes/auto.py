@@ -1,24 +1,35 @@
 """The recipe of the house: every kernel keeps the size of its signal, as the traced graph tells.
 
-Each kernel gets the gain of what feeds it, and orthogonal rows, whose lengths do not scatter. What
-is written to a residual stream is divided by the root of the number of writers, so that the stream
-grows by the same factor however many there are. The head starts small, so that the first loss is
-that of knowing nothing. Gates start open, norms and biases neutral.
+Each kernel gets the gain of what feeds it, and orthogonal rows, whose lengths do not scatter; deep
+plain stacks get what `fanin.recipes.stacks` says. What is written to a residual stream is divided
+by the root of the number of writers, so that the stream grows by the same factor however many there
+are. A head that predicts numbers starts small, so that the first error is that of knowing nothing;
+one that predicts classes starts with unit logits. Gates start open, norms and biases neutral.
 """
 
-import math
+from dataclasses import replace
 
 from fanin.recipes.companion import BESIDE
 from fanin.recipes.network import KERNELS, Network, around
 from fanin.recipes.rules import Decision, Recipe, Rule, tidy
 from fanin.recipes.signal import feeding_gain
 from fanin.recipes.slots import Role, Slot
-from fanin.schemes import constant, forget_gate, normal, orthogonal, scaled_orthogonal
-from fanin.theory import gain
+from fanin.recipes.stacks import stacked
+from fanin.schemes import (
+    Scheme,
+    constant,
+    forget_gate,
+    normal,
+    orthogonal,
+    rescaled,
+    scaled_orthogonal,
+)
 from fanin.trace import Place
 
-HEAD = 0.1
-"""Gain of the head: logits of a tenth, whose loss is that of no knowledge to within 1 percent."""
+NUMBERS = 0.1
+"""Gain of a head that predicts numbers: its squared error is that of predicting 0 to within 1
+percent, where a unit head would double it. Unit logits of C classes start near ln C, 0.5 above it
+at most, and the layers below learn faster than behind a small head (docs/recipes.md)."""
 
 
 def auto() -> Recipe:
@@ -49,27 +60,37 @@ def auto() -> Recipe:
     )
 
 
-def _kernel(slot: Slot, _: Network) -> Decision:
+def _kernel(slot: Slot, network: Network) -> Decision:
     if slot.recurrent:
         return orthogonal(), "recurrent kernel: orthogonal"
+    special = stacked(slot, network)
+    if special is not None:
+        return special
     number, words = feeding_gain(slot)
     return scaled_orthogonal(number), words
 
 
 def _writer(slot: Slot, network: Network) -> Decision:
-    if network.scaled(around(slot).branch):
-        return _kernel(slot, network)
-    number, words = feeding_gain(slot)
-    plain = gain(number) if isinstance(number, str) else number
+    scheme, words = _kernel(slot, network)
     count = network.branches(slot)
-    made = scaled_orthogonal(tidy(plain / math.sqrt(count)))
-    return made, f"{words}, over sqrt({count} branches)"
+    if count == 1 or network.scaled(around(slot).branch):
+        return scheme, words
+    return _smaller(scheme, count**-0.5), f"{words}, over sqrt({count} branches)"
 
 
 def _head(slot: Slot, network: Network) -> Decision:
     if _is_embedding(slot, network):
         return scaled_orthogonal(), "head that is an embedding too: unit logits"
-    return scaled_orthogonal(HEAD), "head: small, so that the first loss is that of no knowledge"
+    scheme, words = _kernel(slot, network)
+    if around(slot).regression:
+        return _smaller(scheme, NUMBERS), f"head, {words}; small, so that the error starts low"
+    return scheme, f"head, {words}"
+
+
+def _smaller(scheme: Scheme, factor: float) -> Scheme:
+    """Multiply a scheme that has a gain, which is then read and typed with ease."""
+    made = rescaled(scheme, factor)
+    return replace(made, **{"gain": tidy(vars(made)["gain"])}) if "gain" in vars(made) else made
 
 
 def _is_embedding(slot: Slot, network: Network) -> bool:

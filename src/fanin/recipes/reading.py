@@ -50,7 +50,8 @@ def slots_from(slots: Sequence[Slot], trace: Trace) -> tuple[Slot, ...]:
         ('kernel', Fans(fan_in=64.0, fan_out=10.0))
     """
     found = {parameter.name: parameter for parameter in trace.parameters}
-    around = trace.surroundings
+    numbers = _asks_for_numbers(trace)
+    around = {name: replace(own, regression=numbers) for name, own in trace.surroundings.items()}
     recurrent = {index for index, op in enumerate(trace.ops) if op.kind is Kind.RECURRENT}
     return tuple(
         _complete(slot, found[slot.name], around.get(slot.name), recurrent)
@@ -58,6 +59,21 @@ def slots_from(slots: Sequence[Slot], trace: Trace) -> tuple[Slot, ...]:
         else slot
         for slot in slots
     )
+
+
+ERRORS = ("mse", "mean squared", "l1", "huber", "smooth_l1", "mean absolute")
+"""How the losses that compare numbers are called."""
+
+
+def _asks_for_numbers(trace: Trace) -> bool:
+    """Tell whether a network is asked for numbers rather than classes."""
+    losses = [f"{op.function} {op.detail}".lower() for op in trace.ops if op.kind is Kind.LOSS]
+    if any(error in text for text in losses for error in ERRORS):
+        return True
+    inputs = [op.forward for op in trace.ops if op.kind is Kind.INPUT and op.forward is not None]
+    ends = [trace.ops[op.inputs[0]].forward for op in trace.ops if op.kind is Kind.OUTPUT]
+    shapes = {signal.shape for signal in inputs if len(signal.shape) > 1}
+    return any(end is not None and end.shape in shapes for end in ends)
 
 
 def _complete(

@@ -12,6 +12,8 @@ from fanin.schemes.blocks import blocks as blocks
 from fanin.schemes.constants import constant as constant
 from fanin.schemes.constants import ones as ones
 from fanin.schemes.constants import zeros as zeros
+from fanin.schemes.deep import centred_orthogonal as centred_orthogonal
+from fanin.schemes.deep import mirrored as mirrored
 from fanin.schemes.defaults import jax_default as jax_default
 from fanin.schemes.defaults import keras_default as keras_default
 from fanin.schemes.defaults import torch_default as torch_default

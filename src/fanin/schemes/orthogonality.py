@@ -49,7 +49,7 @@ class orthogonal(MatrixScheme):
     gain: float | str = field(default=1.0, metadata=FACTOR)
 
     def _matrices(self, draw: Draw) -> Matrices:
-        return as_number(self.gain) * _orthogonal(draw.normals(), draw.layout)
+        return as_number(self.gain) * orthogonal_matrices(draw.normals(), draw.layout)
 
     def _moments(self, pile: Pile) -> Moments:
         _, outputs, inputs, taps = pile.sizes
@@ -87,7 +87,7 @@ class scaled_orthogonal(MatrixScheme):
     def _matrices(self, draw: Draw) -> Matrices:
         _, outputs, inputs, taps = draw.sizes
         stretch = math.sqrt(max(outputs, inputs * taps) / _terms(draw))
-        return as_number(self.gain) * stretch * _orthogonal(draw.normals(), draw.layout)
+        return as_number(self.gain) * stretch * orthogonal_matrices(draw.normals(), draw.layout)
 
     def _moments(self, pile: Pile) -> Moments:
         return Moments(0.0, abs(as_number(self.gain)) / math.sqrt(_terms(pile)))
@@ -124,7 +124,9 @@ class delta_orthogonal(MatrixScheme):
         middle = draw.centre(early=True)
         matrices = np.zeros_like(drawn)
         tap = slice(middle, middle + 1)
-        matrices[..., tap] = as_number(self.gain) * _orthogonal(drawn[..., tap], draw.layout)
+        matrices[..., tap] = as_number(self.gain) * orthogonal_matrices(
+            drawn[..., tap], draw.layout
+        )
         return matrices
 
     def _moments(self, pile: Pile) -> Moments:
@@ -173,7 +175,7 @@ class looks_linear(MatrixScheme):
     def _matrices(self, draw: Draw) -> Matrices:
         outputs, inputs = self._core(draw)
         drawn = draw.normals()[:, :outputs, :inputs]
-        block = as_number(self.gain) * _orthogonal(drawn, draw.layout)
+        block = as_number(self.gain) * orthogonal_matrices(drawn, draw.layout)
         if self.mirror != "outputs":
             block = np.concatenate([block, -block], axis=2)
         if self.mirror != "inputs":
@@ -198,7 +200,7 @@ class looks_linear(MatrixScheme):
         return outputs // (1 + mirrors_out), inputs // (1 + mirrors_in)
 
 
-def _orthogonal(drawn: Matrices, layout: Layout) -> Matrices:
+def orthogonal_matrices(drawn: Matrices, layout: Layout) -> Matrices:
     """Turn normals into orthogonal matrices of (outputs, inputs * taps)."""
     flat = drawn.reshape(*drawn.shape[:2], -1)
     rows, columns = flat.shape[1:]

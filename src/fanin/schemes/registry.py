@@ -9,6 +9,7 @@ from fanin.schemes.arguments import RULE
 from fanin.schemes.base import Scheme
 from fanin.schemes.blocks import blocks
 from fanin.schemes.constants import constant, ones, zeros
+from fanin.schemes.deep import centred_orthogonal, mirrored
 from fanin.schemes.defaults import jax_default, keras_default, torch_default
 from fanin.schemes.distributions import normal, truncated_normal, uniform
 from fanin.schemes.gates import chrono, forget_gate
@@ -58,6 +59,8 @@ _SCHEMES: dict[str, type[Scheme]] = {
         scaled_orthogonal,
         delta_orthogonal,
         looks_linear,
+        mirrored,
+        centred_orthogonal,
         sparse,
         eye,
         dirac,

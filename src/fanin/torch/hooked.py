@@ -33,6 +33,10 @@ class WeightNormed(Place):
         """The parameters that took the place of the tensor."""
         return ((self.module, f"{self.attribute}_g"), (self.module, f"{self.attribute}_v"))
 
+    def current(self) -> Tensor:
+        """Compute the tensor, as the next forward pass will."""
+        return self.hook.compute_weight(self.module).detach()
+
     def prepare(self, values: Tensor, seed: int, name: str) -> Writing:
         """Take the values for the directions, and their norms for the gains."""
         del seed
@@ -74,8 +78,18 @@ class SpectralNormed(Place):
 
     def settle(self) -> None:
         """Compute the tensor anew, as the next forward pass will."""
-        weight = self.hook.compute_weight(self.module, do_power_iteration=False)
-        setattr(self.module, self.attribute, weight)
+        setattr(self.module, self.attribute, self._divided())
+
+    def current(self) -> Tensor:
+        """Compute the tensor, with the singular vectors that are there."""
+        return self._divided().detach()
+
+    def _divided(self) -> Tensor:
+        return self.hook.compute_weight(self.module, do_power_iteration=False)
+
+
+_PRUNED = ("orig", "mask")
+"""Endings of the names that pruning gives to what it keeps."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,11 @@ class Pruned(Place):
     def originals(self) -> tuple[tuple[nn.Module, str], ...]:
         """The parameters that took the place of the tensor."""
         return ((self.module, f"{self.attribute}_orig"),)
+
+    def current(self) -> Tensor:
+        """Compute the tensor, as the next forward pass will."""
+        original, mask = (getattr(self.module, f"{self.attribute}_{end}") for end in _PRUNED)
+        return (original * mask).detach()
 
     def prepare(self, values: Tensor, seed: int, name: str) -> Writing:
         """Write the values to the original."""

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
+from fanin.errors import FaninError
+from fanin.torch.layers import layer_name
 from fanin.torch.places import Place, Writing, cannot_hold, cast, close
 from fanin.torch.randomness import seeded
 from fanin.torch.spectral import NOTE, singular_vectors
@@ -41,9 +43,25 @@ class Parametrised(Place):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the computed weight; a copy is asked, because reading may change buffers."""
-        with torch.no_grad():
-            return tuple(copy.deepcopy(self.computed).eval()().shape)
+        """Shape of the computed weight."""
+        return tuple(self.current().shape)
+
+    def current(self) -> Tensor:
+        """Compute the weight; a copy is asked, because reading may change buffers.
+
+        Raises:
+            FaninError: It cannot be computed, as by some parametrisations on the meta device.
+        """
+        try:
+            with torch.no_grad():
+                return copy.deepcopy(self.computed).eval()()
+        except Exception as problem:
+            kinds = ", ".join(_kind(step) for step in self.computed)
+            raise FaninError(
+                f"{self.attribute} of {layer_name(self.module)} cannot be computed by {kinds}: "
+                f"{type(problem).__name__}: {problem}. If it was built on the meta device, build "
+                "this layer on the CPU, or apply the parametrisation after fanin.init_"
+            ) from problem
 
     def prepare(self, values: Tensor, seed: int, name: str) -> Writing:
         """Try the values on a copy, and take its originals."""

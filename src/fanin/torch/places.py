@@ -59,6 +59,14 @@ class Place:
         """Shape of the tensor that the layer computes with."""
         return tuple(self.tensors[-1].shape)
 
+    def current(self) -> Tensor:
+        """Work out the tensor that the layer computes with, and change nothing.
+
+        Returns:
+            Its values now, without gradient; possibly the parameter itself.
+        """
+        return self.tensors[0].detach()
+
     def prepare(self, values: Tensor, seed: int, name: str) -> Writing:
         """Work out what to write, without writing.
 

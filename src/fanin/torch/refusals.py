@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from fanin.errors import FaninError
 from fanin.recipes import Row
+from fanin.schemes import keep
 from fanin.torch.layouts import Site
 
 
@@ -113,12 +114,14 @@ def refuse_overflow(row: Row, tensor: Tensor) -> None:
     """Raise if the values of a parameter do not fit its dtype, which would make them infinite.
 
     Args:
-        row: What the parameter is to hold.
+        row: What the parameter is to hold; nothing is known of values that are kept.
         tensor: The parameter.
 
     Raises:
         FaninError: Which one, and what to do.
     """
+    if isinstance(row.scheme, keep):
+        return
     largest = min(torch.finfo(tensor.dtype).max, torch.finfo(torch.float32).max)
     reach = abs(row.mean) + REACH * row.std
     if reach > largest:

@@ -1,8 +1,8 @@
-"""The starts of many trainings, stacked: what `init_` would write, for every scheme and seed.
+"""The starts of many trainings, stacked: what `init_` would write, for every plan and seed.
 
-For nearly all networks the plan of a scheme is made once and drawn once per seed, without touching
-the network. Where the parameters are not what the layers compute with (weight norm, spectral norm,
-pruning) or have no memory yet (meta), `init_` itself writes them, one training after the other.
+For nearly all networks a plan is drawn once per seed, without touching the network. Where the
+parameters are not what the layers compute with (weight norm, spectral norm, pruning) or have no
+memory yet (meta), `init_` itself writes them, one training after the other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,16 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from fanin.draws import Constant
-from fanin.recipes import Row, assign
-from fanin.schemes import ElementwiseScheme
-from fanin.torch.apply import init_
+from fanin.recipes import Plan, Row, Rules
+from fanin.schemes import ElementwiseScheme, Scheme, keep
+from fanin.torch.apply import init_, planned
 from fanin.torch.layouts import survey
-from fanin.torch.refusals import refuse
 
 
 @dataclass(frozen=True)
 class Starts:
-    """Values of shape (repeats, schemes, ...) by name, in the network's dtype and on its device.
+    """Values of shape (repeats, plans, ...) by name, in the network's dtype and on its device.
 
     Attributes:
         parameters: The parameters.
@@ -33,48 +32,79 @@ class Starts:
     buffers: dict[str, Tensor]
 
 
-def stack_starts(
-    module: nn.Module, schemes: Sequence[str], seeds: Sequence[int], rules: Mapping[str, str]
-) -> Starts:
-    """Draw the start of every scheme from every seed.
+def plans_of(
+    module: nn.Module, schemes: Sequence[str | Scheme | Plan], rules: Rules
+) -> tuple[Plan, ...]:
+    """Settle the plan of every scheme.
 
     Args:
-        module: The network; left as it is, except that one on the meta device gets memory.
-        schemes: The schemes, printed in full.
-        seeds: One seed for each repeat.
-        rules: Pattern of parameter names to scheme, as for `init_`.
+        module: The network.
+        schemes: The schemes, or plans that are there already.
+        rules: Pattern of parameter names to scheme, as for `init_`; a plan takes none.
 
     Returns:
-        For scheme s and repeat r, at index [r, s], the state of the network after
-        ``init_(module, schemes[s], seeds[r], rules)``.
+        One plan for each.
 
     Raises:
         FaninError: As for `init_`.
 
     Example:
-        >>> starts = stack_starts(nn.Linear(4, 2), ["he_normal", "zeros"], [0, 1, 2], {})
+        >>> plans = plans_of(nn.Linear(4, 2), ["he_normal", "zeros"], {})
+        >>> [str(plan.rows[0].scheme) for plan in plans]
+        ['he_normal', 'zeros']
+    """
+    sites = survey(module)
+    return tuple(
+        planned(sites, scheme, None if isinstance(scheme, Plan) else rules) for scheme in schemes
+    )
+
+
+def stack_starts(module: nn.Module, plans: Sequence[Plan], seeds: Sequence[int]) -> Starts:
+    """Draw the start of every plan from every seed.
+
+    Args:
+        module: The network; left as it is, except that one on the meta device gets memory.
+        plans: The plans.
+        seeds: One seed for each repeat.
+
+    Returns:
+        For plan p and repeat r, at index [r, p], the state of the network after
+        ``init_(module, plans[p], seeds[r])``.
+
+    Raises:
+        FaninError: As for `init_`.
+
+    Example:
+        >>> layer = nn.Linear(4, 2)
+        >>> starts = stack_starts(layer, plans_of(layer, ["he_normal", "zeros"], {}), [0, 1, 2])
         >>> starts.parameters["weight"].shape
         torch.Size([3, 2, 2, 4])
     """
     sites = survey(module)
-    refuse(sites)
-    slots = [site.slot for site in sites]
+    fitted = [planned(sites, plan) for plan in plans]
     own = dict(module.named_parameters())
-    as_used = {slot.name: slot.shape for slot in slots}
+    as_used = {site.slot.name: site.slot.shape for site in sites}
     as_kept = {name: tuple(parameter.shape) for name, parameter in own.items()}
     if as_used != as_kept or any(parameter.is_meta for parameter in own.values()):
-        return _one_by_one(module, schemes, seeds, rules)
-    leading = (len(seeds), len(schemes))
+        return _one_by_one(module, fitted, seeds)
+    leading = (len(seeds), len(fitted))
     drawn = {name: np.empty((*leading, *p.shape), np.float32) for name, p in own.items()}
-    for s, scheme in enumerate(schemes):
-        for row in assign(slots, scheme, rules).rows:
+    for p, plan in enumerate(fitted):
+        for name, row in zip(as_used, plan.rows, strict=True):
             if _is_constant(row):
-                drawn[row.name][:, s] = row.values(seeds[0])
-                continue
-            for r, seed in enumerate(seeds):
-                drawn[row.name][r, s] = row.values(seed)
+                drawn[name][:, p] = row.values(seeds[0])
+            elif not isinstance(row.scheme, keep):
+                for r, seed in enumerate(seeds):
+                    drawn[name][r, p] = row.values(seed)
+    stacks = {
+        name: torch.as_tensor(drawn[name]).to(held.device, held.dtype) for name, held in own.items()
+    }
+    for p, plan in enumerate(fitted):
+        for name, row in zip(as_used, plan.rows, strict=True):
+            if isinstance(row.scheme, keep):
+                stacks[name][:, p] = own[name].detach()
     return Starts(
-        {name: torch.as_tensor(drawn[name]).to(p.device, p.dtype) for name, p in own.items()},
+        stacks,
         {
             name: buffer.detach().expand(*leading, *buffer.shape).clone()
             for name, buffer in module.named_buffers()
@@ -88,16 +118,15 @@ def _is_constant(row: Row) -> bool:
     return isinstance(scheme, ElementwiseScheme) and isinstance(scheme.law(row.fans), Constant)
 
 
-def _one_by_one(
-    module: nn.Module, schemes: Sequence[str], seeds: Sequence[int], rules: Mapping[str, str]
-) -> Starts:
+def _one_by_one(module: nn.Module, plans: Sequence[Plan], seeds: Sequence[int]) -> Starts:
     before, states = _state(module), list[dict[str, Tensor]]()
-    leading = (len(seeds), len(schemes))
+    leading = (len(seeds), len(plans))
     try:
         for seed in seeds:
-            for scheme in schemes:
-                init_(module, scheme, seed, rules)
+            for plan in plans:
+                init_(module, plan, seed)
                 states.append(_state(module))
+                _restore(module, before)  # what the next plan keeps is from before
     finally:
         _restore(module, before)
     stacks = {

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from fanin.errors import FaninError
+from fanin.recipes import Plan
 from fanin.studies.data import Part
 from fanin.studies.order import batches
 from fanin.studies.trainer import Task
@@ -25,7 +26,7 @@ from fanin.torch.networks import build_network
 from fanin.torch.objectives import example_losses, hits
 from fanin.torch.optimizers import RULES, Updater
 from fanin.torch.randomness import seeded
-from fanin.torch.starts import stack_starts
+from fanin.torch.starts import plans_of, stack_starts
 from fanin.torch.trials import Trials
 
 MEMORY = 2**30
@@ -108,32 +109,33 @@ class TorchTrainer:
         Raises:
             FaninError: The network cannot be built, or does not fit the data.
         """
-        schemes = task.design.schemes
         seeds = [task.design.seeds[repeat] for repeat in repeats]
         with _opened(task) as module:
             examination = self._examine(module, task)
             together = examination.obstacle is None
-            stacks: list[tuple[Sequence[str], Sequence[int], Curves]] = [(schemes, seeds, curves)]
+            plans = plans_of(module, task.design.schemes, task.rules)
+            stacks: list[tuple[Sequence[Plan], Sequence[int], Curves]] = [(plans, seeds, curves)]
             if not together:
-                tick = _Share(tick, len(schemes) * len(seeds))
+                tick = _Share(tick, len(plans) * len(seeds))
                 stacks = [
-                    ([scheme], [seed], {k: v[:, s : s + 1, r : r + 1] for k, v in curves.items()})
+                    ([plan], [seed], {k: v[:, s : s + 1, r : r + 1] for k, v in curves.items()})
                     for r, seed in enumerate(seeds)
-                    for s, scheme in enumerate(schemes)
+                    for s, plan in enumerate(plans)
                 ]
             at_once = len(stacks[0][0]) * len(stacks[0][1])
             rows = max(1, self.memory // (2 * at_once * max(examination.held, 1)))
             parts = _tensors(task, module)
             work = _work(module, examination) * at_once
-            for own_schemes, own_seeds, own_curves in stacks:
+            for own_plans, own_seeds, own_curves in stacks:
                 with seeded(own_seeds[0], "random numbers of the network"):
-                    starts = stack_starts(module, own_schemes, own_seeds, task.rules)
+                    starts = stack_starts(module, own_plans, own_seeds)
                     trials = Trials(module, starts, together=together)
                     _Run(trials, task, own_seeds, parts, rows, work, own_curves).train(tick)
 
     def _examine(self, module: nn.Module, task: Task) -> Examination:
         design = task.design
-        start = stack_starts(module, design.schemes[:1], design.seeds[:1], task.rules)
+        plans = plans_of(module, design.schemes[:1], task.rules)
+        start = stack_starts(module, plans, design.seeds[:1])
         with seeded(design.seed, "examination"):
             examination = examine(module, start, task)
         self._obstacle, self._doubt = examination.obstacle, examination.doubt

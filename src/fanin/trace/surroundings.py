@@ -96,6 +96,8 @@ class Surroundings:
         paired: Whether its output units keep their order into the kernel after it, so that the
             units of both can be mirrored in pairs: one activation of known name between them, no
             other reader, and as many inputs as outputs or a whole multiple (flattened positions).
+        regression: Whether the network is asked for numbers rather than classes, as far as the
+            trace could tell: a squared or absolute error, or an output of the shape of the input.
     """
 
     fed_by: str = ""
@@ -106,3 +108,4 @@ class Surroundings:
     input_rms: float | None = None
     steps: int = 1
     paired: bool = False
+    regression: bool = False

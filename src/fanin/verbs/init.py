@@ -5,31 +5,45 @@ imported cannot exist, so none is imported to find out.
 """
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from fanin.errors import FaninError
 from fanin.recipes import Plan, Rules
+from fanin.recipes.applied import Applied
 from fanin.schemes import Scheme
 
 
-def init_(model: Any, scheme: str | Scheme, seed: int = 0, rules: Rules | None = None) -> Plan:
+def init_(
+    model: Any,
+    scheme: str | Path | Scheme | Plan,
+    seed: int = 0,
+    rules: Rules | None = None,
+    build: Callable[[], Any] | None = None,
+) -> Applied:
     """Initialise every parameter of a model, in place.
 
-    The scheme is for the kernels: what a layer sums over. Biases and norm offsets become zero, norm
-    gains one; embeddings take the scheme with one term per output, and keep a padding row at zero.
-    `torch_default`, `keras_default` and `jax_default` bring that framework's habits for these too.
-    The same seed gives the same numbers for a parameter of the same name, whatever else the model
-    holds, whatever its dtype and device.
+    Under a plan every row is laid to the parameter of its name, and all must fit. A scheme makes
+    the plan: it is for the kernels, what a layer sums over. Biases and norm offsets become zero,
+    norm gains one; embeddings take the scheme with one term per output, and keep a padding row at
+    zero. `torch_default`, `keras_default` and `jax_default` bring that framework's habits for these
+    too. The same seed gives the same numbers for a parameter of the same name, whatever else the
+    model holds, whatever its dtype and device.
 
     Args:
         model: A `torch.nn.Module`. On the meta device it is given memory on the CPU first.
-        scheme: A scheme or its printed form, such as ``"he_normal(gain=tanh)"``.
+        scheme: A plan, the path of one (``"plan.toml"``), or a scheme or its printed form, such as
+            ``"he_normal(gain=tanh)"``.
         seed: The one seed, from 0 to 2**64 - 1.
         rules: Pattern of parameter names (as of `fnmatch`) to scheme; the first match counts. They
-            come before everything else, and parameters outside known layers need one.
+            come before everything else, and parameters outside known layers need one. For a scheme
+            only: a plan has settled everything.
+        build: Builds the same model. Needed where the meta device lost what only the constructor
+            knows, such as rotary frequencies; its parameters are never given memory.
 
     Returns:
-        What was done: one row per parameter, which prints as a table.
+        What was done: one row per parameter, which prints as a table, and what else was touched.
 
     Raises:
         FaninError: Something cannot be initialised; then nothing was written.
@@ -42,12 +56,13 @@ def init_(model: Any, scheme: str | Scheme, seed: int = 0, rules: Rules | None =
         weight  (10, 64)  kernel      64       10  lecun_normal     0  0.125  kernel of Linear
         bias    (10,)     bias        64       10  zeros            0      0  bias: starts at zero
         2 parameters, 650 values
+        seed 0: each was written once and read back
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
         from fanin.torch import apply
 
-        return apply.init_(model, scheme, seed, rules)
+        return apply.init_(model, scheme, seed, rules, build)
     raise FaninError(_expected(model))
 
 
