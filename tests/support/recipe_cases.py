@@ -13,7 +13,7 @@ BRANCH, WRITER = frozenset({Place.BRANCH}), frozenset({Place.WRITER})
 def kernel(name: str, outputs: int, inputs: int, **more: Any) -> Slot:
     """A linear kernel of (outputs, inputs); words of `Surroundings` are taken apart from the rest."""
     layout, shape = more.pop("layout", Layout.linear()), (outputs, inputs)
-    words = ("fed_by", "places", "branch", "input_rms", "steps")
+    words = ("fed_by", "places", "branch", "input_rms", "steps", "regression")
     here = {word: more.pop(word) for word in words if word in more}
     slot = Slot(name, shape, Role.KERNEL, layout, layout.fans(shape), "Linear")
     return replace(slot, **({"around": Surroundings(**here)} if here else {}), **more)
