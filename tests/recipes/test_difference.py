@@ -22,7 +22,7 @@ def test_what_changed_is_told_with_the_ratio_of_the_scales() -> None:
     ratios = {change.after.name: change.ratio for change in difference.changed}
     # relu's gain halved; four times the fan; numbers with a standard deviation of sqrt(5 / 4).
     assert ratios == pytest.approx({"a": 0.5, "c": 0.5, "d": (5 / 4) ** 0.5}, rel=1e-9)
-    assert not difference.equal
+    assert not difference.ok
     stored = json.loads(difference.to_json())
     assert (stored["removed"], stored["added"], stored["same"]) == (["old"], ["new"], 1)
     assert stored["changed"][2]["before"] == {"shape": [8, 4], "scheme": "he_normal"}
@@ -47,7 +47,7 @@ def test_it_prints_as_a_table() -> None:
 
 def test_a_plan_is_no_different_from_itself_in_any_order() -> None:
     made = plan(transformer(2, 8), "gpt2", {"head": "keep"})
-    assert made.diff(made.worst()).equal
+    assert made.diff(made.worst()).ok
     assert str(made.diff(made)) == "no difference in 10 parameters"
 
 
