@@ -17,6 +17,7 @@ from fanin.schemes import (
     Moments,
     Scheme,
     blocks,
+    centred_orthogonal,
     delta_orthogonal,
     dirac,
     eye,
@@ -24,6 +25,7 @@ from fanin.schemes import (
     hadamard,
     listed,
     looks_linear,
+    mirrored,
     orthogonal,
     scaled_orthogonal,
     sparse,
@@ -40,7 +42,14 @@ ROUNDING = 2.0**-8
 FIXED = (dirac, eye, forget_gate, hadamard, listed)
 """Schemes whose values are the same for every seed, but not all alike."""
 
-FIXED_LENGTH = (orthogonal, scaled_orthogonal, delta_orthogonal, looks_linear)
+FIXED_LENGTH = (
+    orthogonal,
+    scaled_orthogonal,
+    delta_orthogonal,
+    looks_linear,
+    mirrored,
+    centred_orthogonal,
+)
 """Random matrices whose sum of squares is no matter of chance."""
 
 
