@@ -72,6 +72,18 @@ def test_deepnet_finds_the_value_in_the_fused_kernel() -> None:
     assert drawn.tolist() == pytest.approx(expected.tolist(), rel=5 / math.sqrt(2 * 256))
 
 
+def test_the_blocks_of_a_cross_attention_are_no_ties() -> None:
+    """torch's decoder takes the query from its own rows, key and value from the others."""
+    model = nn.Transformer(16, 2, 3, 2, 32, batch_first=True, dropout=0.0)
+    made = fanin.plan(model, torch.randn(2, 5, 16), torch.randn(2, 6, 16), recipe="deepnet")
+    row = made.row("decoder.layers.1.multihead_attn.in_proj_weight")
+    gain = f"glorot_normal(gain={(12 * 2) ** -0.25:.6g})"
+    assert str(row.scheme) == f"blocks(glorot_normal, glorot_normal, {gain})"
+    assert made.row("encoder.layers.0.linear1.weight").std == pytest.approx(
+        0.87 * (3**4 * 2) ** (-1 / 16) * math.sqrt(2 / 48), rel=1e-5
+    )
+
+
 def test_a_plan_saved_and_loaded_starts_a_new_model_without_the_batch(tmp_path: Path) -> None:
     made = fanin.plan(GPT(), TOKENS, recipe="auto", rules={"wpe.weight": "normal(0, 0.1)"})
     made.save(tmp_path / "plan.toml")
