@@ -10,6 +10,7 @@ from fanin import FaninError
 from fanin.recipes import Recipe, Role, Rule, Slot, plan, recipe, recipe_names
 from fanin.schemes import Fans, normal
 from fanin.trace import Branch, Place, Surroundings
+from fanin.verbs.explain import explain
 from recipe_cases import bias, embedding, gain, kernel, residual, schemes, transformer
 
 WEIGHT = kernel("a.weight", 8, 4, places=frozenset({Place.FIRST, Place.GATE}))
@@ -283,6 +284,7 @@ def test_recipes_of_installed_packages_are_found_by_name() -> None:
     assert {"theirs", "sized", "wrong", "gone"} <= set(recipe_names())
     assert schemes(plan([kernel("w", 4, 4)], "theirs")) == {"w": "zeros"}
     assert schemes(plan([kernel("w", 4, 4)], "sized(std=2)")) == {"w": "normal(0, 2)"}
+    assert explain("theirs").text == "their paper"
     with pytest.raises(FaninError, match=r"wrong of theirs must be a fanin\.recipes\.Recipe or a"):
         recipe("wrong")
     with pytest.raises(FaninError, match="recipe gone of theirs cannot be loaded"):
