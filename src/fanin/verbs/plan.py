@@ -51,9 +51,9 @@ def plan(
         >>> model = torch.nn.Sequential(
         ...     torch.nn.Linear(64, 32), torch.nn.Tanh(), torch.nn.Linear(32, 10)
         ... )
-        >>> made = plan(model, torch.ones(8, 64))
-        >>> str(made.row("0.weight").scheme), made.row("2.weight").reason
-        ('scaled_orthogonal', 'head: small, so that the first loss is that of no knowledge')
+        >>> made = plan(model, torch.ones(8, 64), recipe="mup(base_width=16)")
+        >>> made.row("2.weight").fed_by, made.row("2.weight").reason
+        ('tanh', 'head: sqrt(16) / 32')
     """
     _check(model)
     from fanin.torch.calibrate import calibrate as measure
