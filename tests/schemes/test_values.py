@@ -40,7 +40,14 @@ WRITTEN = [
     "hadamard(gain=relu)",
 ]
 EXACT = {"eye", "dirac", "hadamard", "constant", "zeros", "ones"}
-FIXED_LENGTH = {"orthogonal", "scaled_orthogonal", "delta_orthogonal", "looks_linear"}
+FIXED_LENGTH = {
+    "orthogonal",
+    "scaled_orthogonal",
+    "delta_orthogonal",
+    "looks_linear",
+    "mirrored",
+    "centred_orthogonal",
+}
 """Random matrices whose sum of squares is not random."""
 
 
@@ -55,11 +62,13 @@ def refused(scheme: Scheme, tensor: str) -> bool:
     _, outputs, inputs, _ = layout.stack(shape)
     groups = getattr(scheme, "groups", 1)
     mirror = getattr(scheme, "mirror", None)
+    odd = (mirror != "inputs" and outputs % 2 == 1) or (mirror != "outputs" and inputs % 2 == 1)
     return {
         "eye": bool(layout.kernel_axes),
         "delta_orthogonal": bool(layout.kernel_axes) and outputs < inputs,
-        "looks_linear": (mirror != "inputs" and outputs % 2 == 1)
-        or (mirror != "outputs" and inputs % 2 == 1),
+        "looks_linear": odd,
+        "mirrored": odd,
+        "centred_orthogonal": inputs < 2 or outputs < 2,
         "dirac": groups > 1
         and groups != layout.groups
         and (layout.groups > 1 or outputs % groups > 0),

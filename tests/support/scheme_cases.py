@@ -43,6 +43,8 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "scaled_orthogonal": FACTOR,
     "delta_orthogonal": FACTOR,
     "looks_linear": {**FACTOR, "mirror": st.sampled_from(["both", "outputs", "inputs"])},
+    "mirrored": {**FACTOR, "mirror": st.sampled_from(["both", "outputs", "inputs"])},
+    "centred_orthogonal": {**FACTOR, "sides": st.sampled_from(["both", "inputs"])},
     "sparse": {"sparsity": st.floats(0, 1), "std": NOT_NEGATIVE},
     "eye": FACTOR,
     "dirac": {"groups": st.integers(1, 64)},

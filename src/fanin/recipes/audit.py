@@ -18,7 +18,7 @@ from fanin.recipes.row import Row
 from fanin.recipes.sampling import explains, misfit
 from fanin.recipes.slots import Slot
 from fanin.recipes.tables import aligned, number, short
-from fanin.schemes import Scheme, as_scheme, keep, normal
+from fanin.schemes import ElementwiseScheme, Scheme, as_scheme, keep, normal
 
 NUMBERS_TO_TELL = 30
 """Elements below which nearly any formula explains what a parameter holds."""
@@ -96,7 +96,8 @@ class Audit:
         wrong = [line for line in self.lines if line.state not in GOOD]
         kept = sum(line.state is State.KEPT for line in self.lines)
         said = f"{count - len(wrong) - kept} of {count - kept} parameters hold what the plan says"
-        parts = [said + (f", {kept} are kept as they were" if kept else "")]
+        were = "is kept as it was" if kept == 1 else "are kept as they were"
+        parts = [said + (f", {kept} {were}" if kept else "")]
         if wrong:
             parts.append(aligned([_cells(line) for line in wrong], ("std", "held std")))
         if self.unplanned:
@@ -177,12 +178,13 @@ def likeness(slot: Slot, held: Held, planned: Scheme) -> str:
     if math.prod(slot.shape) < NUMBERS_TO_TELL:
         return ""
     fits = [
-        (abs(math.log(std / held.std)), words)
+        # Where two explain it, the one of which more was looked at: its law, besides its moments.
+        (not isinstance(scheme, ElementwiseScheme), abs(math.log(std / held.std)), words)
         for words, scheme in _formulas(slot, planned)
         if explains(scheme, slot, held)
         and (std := scheme.promised(slot.fans, shape=slot.shape, layout=slot.layout).std) > 0
     ]
-    return f"matches {min(fits)[1]}" if fits else ""
+    return f"matches {min(fits)[2]}" if fits else ""
 
 
 def _formulas(slot: Slot, planned: Scheme) -> Iterator[tuple[str, Scheme]]:

@@ -90,7 +90,7 @@ def _head(slot: Slot, network: Network) -> Decision:
 def _smaller(scheme: Scheme, factor: float) -> Scheme:
     """Multiply a scheme that has a gain, which is then read and typed with ease."""
     made = rescaled(scheme, factor)
-    return replace(made, **{"gain": tidy(vars(made)["gain"])}) if "gain" in vars(made) else made
+    return replace(made, gain=tidy(vars(made)["gain"])) if "gain" in vars(made) else made
 
 
 def _is_embedding(slot: Slot, network: Network) -> bool:

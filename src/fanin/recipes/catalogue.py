@@ -19,9 +19,7 @@ from fanin.schemes import names as scheme_names
 GROUP = "fanin.recipes"
 """Entry points of packages that bring recipes."""
 
-Build = Callable[..., Recipe]
-
-PRESETS: Mapping[str, Build] = {
+PRESETS: Mapping[str, Callable[..., Recipe]] = {
     build.__name__: build
     for build in (
         auto,
@@ -80,7 +78,7 @@ def recipe(text: str) -> Recipe:
     """
     if text.endswith(".toml"):
         return read_recipe(Path(text), recipe)
-    call = _call(text)
+    call = parse_name(text)
     if call.name in PRESETS:
         return _build(call, PRESETS[call.name])
     if call.name in scheme_names():
@@ -97,6 +95,24 @@ def recipe(text: str) -> Recipe:
             f"{nearest(call.name, [*known, *scheme_names()]) or '.'} The recipes are "
             f"{', '.join(known)}; the schemes are {', '.join(scheme_names())}"
         ) from None
+
+
+def describe(name: str) -> str:
+    """Tell what is written about a recipe.
+
+    Args:
+        name: One of `recipe_names`.
+
+    Returns:
+        Its docstring; for one that is no function, its source.
+
+    Raises:
+        FaninError: It belongs to a package and cannot be loaded.
+    """
+    if name in PRESETS:
+        return inspect.cleandoc(PRESETS[name].__doc__ or "")
+    found = _found(_installed()[name])
+    return found.source if isinstance(found, Recipe) else inspect.cleandoc(found.__doc__ or "")
 
 
 def as_recipe(given: str | Scheme | Recipe) -> Recipe:
@@ -124,8 +140,22 @@ def as_recipe(given: str | Scheme | Recipe) -> Recipe:
             )
 
 
-def _call(text: str) -> Call:
-    """Read a name with arguments, where a name may hold hyphens."""
+def parse_name(text: str) -> Call:
+    """Read a name with arguments, where a name may hold hyphens.
+
+    Args:
+        text: Such as ``"t-fixup"``.
+
+    Returns:
+        The parts of it.
+
+    Raises:
+        FaninError: The text is not a name with literal arguments.
+
+    Example:
+        >>> parse_name("lecture-0.01").name, parse_name("t-fixup").name
+        ('lecture', 't_fixup')
+    """
     name, bracket, rest = text.strip().partition("(")
     written = WRITTEN.get(name.strip(), name.replace("-", "_"))
     return parse_call(f"{written}{bracket}{rest}")
@@ -136,23 +166,30 @@ def _installed() -> dict[str, EntryPoint]:
 
 
 def _load(call: Call, point: EntryPoint) -> Recipe:
-    who = point.dist.name if point.dist is not None else point.value
-    try:
-        found = point.load()
-    except Exception as problem:
-        raise FaninError(
-            f"the recipe {call.name} of {who} cannot be loaded: {problem}"
-        ) from problem
-    made = found if isinstance(found, Recipe) else _build(call, found)
+    found = _found(point)
+    made = _build(call, found) if callable(found) else found
     if not isinstance(made, Recipe):
         raise FaninError(
-            f"the recipe {call.name} of {who} must be a fanin.recipes.Recipe or a function that "
-            f"makes one, got {type(made).__name__}"
+            f"the recipe {call.name} of {_owner(point)} must be a fanin.recipes.Recipe or a "
+            f"function that makes one, got {type(made).__name__}"
         )
     return made
 
 
-def _build(call: Call, build: Build) -> Recipe:
+def _found(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as problem:
+        raise FaninError(
+            f"the recipe {point.name} of {_owner(point)} cannot be loaded: {problem}"
+        ) from problem
+
+
+def _owner(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value
+
+
+def _build(call: Call, build: Callable[..., Any]) -> Any:
     """Call a function with the numbers that were written, as Python would, and check them."""
     known = inspect.signature(build).parameters
     takes = f"It takes {', '.join(known)}" if known else "It takes no arguments"

@@ -45,12 +45,12 @@ class PlanDiff:
     same: int
 
     @property
-    def equal(self) -> bool:
-        """Whether the two start the same parameters alike."""
+    def ok(self) -> bool:
+        """Whether nothing differs: the two start the same parameters alike."""
         return not (self.removed or self.added or self.changed)
 
     def __str__(self) -> str:
-        if self.equal:
+        if self.ok:
             return f"no difference in {self.same} parameter{'s' * (self.same != 1)}"
         lines = [
             *(_line("-", row, None) for row in self.removed),

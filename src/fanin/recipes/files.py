@@ -60,6 +60,7 @@ def record(row: Row) -> dict[str, Any]:
         "native": None if slot.native is None else str(slot.native),
         "frozen": slot.frozen,
         "used": slot.used,
+        "one_plus": slot.one_plus,
         "fed_by": here.fed_by,
         "places": sorted(str(place) for place in here.places),
     }
@@ -131,7 +132,7 @@ def read_toml(text: str) -> tuple[str, tuple[Row, ...], tuple[str, ...]]:
 
 
 _ALWAYS = ("name", "shape", "role", "module", "fan_in", "fan_out", "scheme", "reason")
-_FLAGS = ("recurrent", "frozen")
+_FLAGS = ("recurrent", "frozen", "one_plus")
 _KEYS = (
     *_ALWAYS,
     "layout",
@@ -194,7 +195,7 @@ def _row(place: int, stored: Stored) -> Row:
             aliases=_texts(who, stored, "aliases"),
             zero_row=_get(who, stored, "zero_row", int, None),
             recurrent=_get(who, stored, "recurrent", bool, False),
-            native=_read_scheme(stored, "native") if "native" in stored else None,
+            native=_read_scheme(who, stored, "native") if "native" in stored else None,
             frozen=_get(who, stored, "frozen", bool, False),
             around=Surroundings(
                 fed_by, places=frozenset(_word(who, word, "places", Place) for word in places)
@@ -202,15 +203,16 @@ def _row(place: int, stored: Stored) -> Row:
             if known
             else None,
             used=_get(who, stored, "used", bool, None),
+            one_plus=_get(who, stored, "one_plus", bool, False),
         )
-        return Row(slot, _read_scheme(stored, "scheme"), _get(who, stored, "reason", str, ""))
+        return Row(slot, _read_scheme(who, stored, "scheme"), _get(who, stored, "reason", str, ""))
     except FaninError as problem:
         text = str(problem)
         raise FaninError(text if text.startswith(who) else f"{who}: {text}") from None
 
 
-def _read_scheme(stored: Stored, key: str) -> Scheme:
-    text = _get("", stored, key, str)
+def _read_scheme(who: str, stored: Stored, key: str) -> Scheme:
+    text = _get(who, stored, key, str)
     try:
         return parse(text)
     except FaninError as problem:
@@ -277,12 +279,12 @@ _KINDS = {
 def _get(who: str, stored: Stored, key: str, kind: type, default: Any = _NEEDED) -> Any:
     if key not in stored:
         if default is _NEEDED:
-            raise FaninError(f"{who} needs {key}".lstrip())
+            raise FaninError(f"{who} needs {key}")
         return default
     value = stored[key]
     fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
     if not fits or (isinstance(value, bool) and kind is not bool):
-        raise FaninError(f"{who}: {key} must be {_KINDS[kind]}, got {value!r}".lstrip(": "))
+        raise FaninError(f"{who}: {key} must be {_KINDS[kind]}, got {value!r}")
     return value
 
 

@@ -141,7 +141,8 @@ def _few(names: Sequence[str]) -> str:
 
 def _suggestion(unknown: Sequence[Slot], slots: Sequence[Slot]) -> str:
     """Write rules that cover all unknown parameters: one for many where they stand alike."""
-    taken = [name for slot in slots if slot not in unknown for name in slot.names]
+    asked = {slot.name for slot in unknown}
+    taken = [name for slot in slots if slot.name not in asked for name in slot.names]
     lines = dict[str, str]()
     for slot in unknown:
         if any(matches(slot.name, pattern) for pattern in lines):

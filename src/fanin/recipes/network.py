@@ -102,11 +102,9 @@ class Network:
         Raises:
             FaninError: No parameter has that name.
         """
-        for slot in self.slots:
-            if name in slot.names:
-                return slot
-        known = [known for slot in self.slots for known in slot.names]
-        raise FaninError(f"there is no parameter {name!r}{nearest(name, known)}")
+        if name not in self._by_name:
+            raise FaninError(f"there is no parameter {name!r}{nearest(name, self._by_name)}")
+        return self._by_name[name]
 
     def branches(self, slot: Slot) -> int:
         """Count the branches that write to the stream a parameter belongs to.
@@ -144,6 +142,10 @@ class Network:
             Whether a parameter stands as the scale of that very branch.
         """
         return branch is not None and (branch.stream, branch.index) in self._scaled
+
+    @cached_property
+    def _by_name(self) -> dict[str, Slot]:
+        return {name: slot for slot in self.slots for name in slot.names}
 
     @cached_property
     def _scaled(self) -> frozenset[tuple[int, int]]:

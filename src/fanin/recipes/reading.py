@@ -88,6 +88,8 @@ def _complete(
         completed = replace(completed, role=Role.KERNEL)
     others = list[Slot]()
     for use in parameter.uses:
+        if _beside(main, use):
+            continue
         other = _as_used(replace(slot, uses=()), use, None)
         different = (other.role is not completed.role and main.part is not use.part) or (
             other.fans != completed.fans
@@ -95,6 +97,13 @@ def _complete(
         if use is not main and different and _weighs(use) and other not in others:
             others.append(other)
     return replace(completed, uses=tuple(others), around=around, used=True)
+
+
+def _beside(main: Use, use: Use) -> bool:
+    """Tell whether a use takes other rows: a further block of a fused kernel, and no tie."""
+    if main.rows is None or use.rows is None:
+        return False
+    return use.rows[0] >= main.rows[1] or use.rows[1] <= main.rows[0]
 
 
 def _weighs(use: Use) -> bool:

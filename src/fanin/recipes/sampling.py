@@ -7,7 +7,6 @@ hundred times; and a kernel of ten thousand elements shows an error of 4 percent
 """
 
 import math
-from dataclasses import replace
 
 from fanin.draws import Constant, Law, TruncatedNormal, Uniform
 from fanin.errors import FaninError
@@ -18,11 +17,17 @@ from fanin.schemes import (
     Moments,
     Scheme,
     blocks,
+    centred_orthogonal,
+    delta_orthogonal,
     dirac,
     eye,
     forget_gate,
     hadamard,
     listed,
+    looks_linear,
+    mirrored,
+    orthogonal,
+    scaled_orthogonal,
     sparse,
 )
 
@@ -36,6 +41,16 @@ ROUNDING = 2.0**-8
 
 FIXED = (dirac, eye, forget_gate, hadamard, listed)
 """Schemes whose values are the same for every seed, but not all alike."""
+
+FIXED_LENGTH = (
+    orthogonal,
+    scaled_orthogonal,
+    delta_orthogonal,
+    looks_linear,
+    mirrored,
+    centred_orthogonal,
+)
+"""Random matrices whose sum of squares is no matter of chance."""
 
 
 def misfit(scheme: Scheme, slot: Slot, held: Held) -> str:
@@ -53,10 +68,10 @@ def misfit(scheme: Scheme, slot: Slot, held: Held) -> str:
         FaninError: The scheme cannot fill the parameter.
 
     References:
-        For n values of a law with kurtosis k the variance of ``n s^2 / sigma^2`` is about
-        ``n (k - 1)``; it is chi squared with n - 1 degrees of freedom for a Gaussian, and taken as
-        such with ``2 (n - 1) / (k - 1)`` degrees for heavier tails (Box 1953, Non-normality and
-        tests on variances). Lighter tails vary less, so for them the Gaussian's range is wide.
+        The standard deviation of n values of a law with kurtosis k has a relative standard error of
+        ``sqrt((k - 1) / (4 n))`` (Cramer 1946, Mathematical Methods of Statistics, section 28.1).
+        It is taken with k = 3 for lighter tails too, because few values of theirs may lie as close
+        together as those of a Gaussian.
     """
     count = math.prod(slot.shape)
     if count == 0:
@@ -70,6 +85,8 @@ def misfit(scheme: Scheme, slot: Slot, held: Held) -> str:
         return _fixed(expected, held)
     if held.minimum == held.maximum and count > 1:
         return f"every element is {held.mean:.4g}"
+    if isinstance(scheme, FIXED_LENGTH) and slot.zero_row is None:
+        return _length(expected, held) or _centre(expected, held, count)
     return (
         _scale(expected, held, drawn, _kurtosis(scheme, slot))
         or _centre(expected, held, count)
@@ -95,15 +112,16 @@ def _fixed(expected: Moments, held: Held) -> str:
 def _scale(expected: Moments, held: Held, count: int, kurtosis: float) -> str:
     if count < 2:
         return ""
-    from scipy.special import gammainccinv, gammaincinv
-
-    freedom = (count - 1) * min(1.0, 2 / (kurtosis - 1))
-    # s^2 / sigma^2, with the mean of the sample taken off: (n - 1) / n on average.
-    share = 2 / freedom * (count - 1) / count
-    low = math.sqrt(share * float(gammaincinv(freedom / 2, CHANCE)))
-    high = math.sqrt(share * float(gammainccinv(freedom / 2, CHANCE)))
+    slack = SIGMAS * math.sqrt((kurtosis - 1) / (4 * count)) + ROUNDING
     ratio = held.std / expected.std
-    if low * (1 - ROUNDING) <= ratio <= high * (1 + ROUNDING):
+    if abs(ratio - 1) <= slack:
+        return ""
+    return f"std {held.std:.4g}, {ratio:.3g} times the plan's"
+
+
+def _length(expected: Moments, held: Held) -> str:
+    ratio = math.hypot(held.mean, held.std) / expected.rms
+    if abs(ratio - 1) <= ROUNDING:
         return ""
     return f"std {held.std:.4g}, {ratio:.3g} times the plan's"
 
@@ -148,11 +166,7 @@ def _law(scheme: Scheme, slot: Slot) -> Law | None:
 
 
 def _kurtosis(scheme: Scheme, slot: Slot) -> float:
-    """Fourth moment over the squared second; 3 for all that varies no more than a Gaussian does.
-
-    Orthogonal matrices have a fixed sum of squares, so they vary less, however few of their
-    elements are not zero.
-    """
+    """Fourth moment over the squared second; 3 for all that varies no more than a Gaussian does."""
     if isinstance(scheme, sparse):
         return 3 / max(1 - scheme.sparsity, 1 / math.prod(slot.shape))
     if isinstance(scheme, blocks):
@@ -168,7 +182,7 @@ def _kurtosis_of_blocks(scheme: blocks, slot: Slot) -> float:
         alone = blocks(tuple(part for _ in scheme.parts))
         moments = alone.promised(slot.fans, shape=slot.shape, layout=slot.layout)
         off = moments.mean - whole.mean
-        kurtosis = _kurtosis(part, replace(slot, shape=slot.shape))
+        kurtosis = _kurtosis(part, slot)
         fourth += kurtosis * moments.std**4 + 6 * moments.std**2 * off**2 + off**4
     return fourth / len(scheme.parts) / whole.std**4
 

@@ -1,4 +1,4 @@
-"""The verb `explain`: what a scheme or an activation is, in words and figures.
+"""The verb `explain`: what a scheme, an activation or a recipe is, in words and figures.
 
 The words are the docstrings, so the page a person reads and the reference are one text.
 """
@@ -10,6 +10,8 @@ from dataclasses import MISSING, asdict, dataclass
 
 from fanin.calls import format_number, parse_call
 from fanin.errors import FaninError, nearest
+from fanin.recipes import recipe, recipe_names
+from fanin.recipes.catalogue import describe, parse_name
 from fanin.schemes import Fans, Scheme, as_scheme, find
 from fanin.schemes import names as scheme_names
 from fanin.theory import activation, activation_names, gain, second_moment
@@ -24,7 +26,7 @@ class Explanation:
 
     Attributes:
         name: The thing, printed in full.
-        kind: ``"scheme"``, ``"activation"`` or ``"contents"``.
+        kind: ``"scheme"``, ``"activation"``, ``"recipe"`` or ``"contents"``.
         text: What there is to know.
         figures: Name of a figure to its value.
     """
@@ -49,11 +51,11 @@ class Explanation:
 
 
 def explain(name: str | None = None) -> Explanation:
-    """Explain a scheme or an activation.
+    """Explain a scheme, an activation or a recipe.
 
     Args:
-        name: Such as ``"he_normal"``, ``"normal(std=0.01)"``, ``"tanh"``, ``"leaky_relu(0.2)"``;
-            None lists what there is.
+        name: Such as ``"he_normal"``, ``"normal(std=0.01)"``, ``"tanh"``, ``"leaky_relu(0.2)"``,
+            ``"gpt2"``; None lists what there is.
 
     Returns:
         The page; print it to read it.
@@ -71,15 +73,21 @@ def explain(name: str | None = None) -> Explanation:
         gain: 1.41421
     """
     if name is None:
-        text = f"schemes: {', '.join(scheme_names())}\nactivations: {', '.join(activation_names())}"
+        text = (
+            f"schemes: {', '.join(scheme_names())}\n"
+            f"activations: {', '.join(activation_names())}\n"
+            f"recipes: {', '.join(recipe_names())}"
+        )
         return Explanation("What fanin explain knows", "contents", text)
-    word = parse_call(name).name
+    word = parse_name(name).name
     if word in activation_names():
         return _activation(name)
+    if word in recipe_names():
+        return Explanation(str(recipe(name)), "recipe", describe(word))
     try:
         find(word)
     except FaninError:
-        known = (*scheme_names(), *activation_names())
+        known = (*scheme_names(), *activation_names(), *recipe_names())
         raise FaninError(
             f'there is nothing called "{word}" to explain{nearest(word, known)}; "fanin explain" '
             "lists the names"
@@ -94,6 +102,8 @@ def _activation(name: str) -> Explanation:
         ("gain", gain(name)),
     )
     text = "Weights of standard deviation gain / sqrt(fan_in) keep the size of a unit signal."
+    if known.name in recipe_names():
+        text += f"\n\nThere is a recipe of this name too.\n\n{describe(known.name)}"
     return Explanation(str(known), "activation", text, figures)
 
 
@@ -112,6 +122,8 @@ def _promised(scheme: Scheme) -> tuple[tuple[str, float], ...]:
         moments = scheme.promised(EXAMPLE)
     except FaninError:
         return ()  # a scheme of whole matrices promises nothing of one element without a shape
+    if math.isnan(moments.std):
+        return ()
     layer = f"{format_number(EXAMPLE.fan_in)} inputs and {format_number(EXAMPLE.fan_out)} outputs"
     figures = [(f"standard deviation for {layer}", moments.std)]
     if moments.mean or math.isclose(moments.std, 0):
