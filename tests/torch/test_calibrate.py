@@ -432,6 +432,45 @@ def test_an_output_that_is_the_same_everywhere_says_nothing() -> None:
     assert told["0.weight"] == "not calibrated: no output of it was seen to vary"
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_a_pass_in_inference_mode(training: bool) -> None:
+    """There a layer is one operation, and not what it is made of."""
+    model, batch = CONVOLUTIONS["linear on sequences"][0], 4 + gaussian(10, 20, 8)
+    model = nn.Sequential(copy.deepcopy(model), nn.Sigmoid(), nn.Linear(16, 8)).train(training)
+
+    def run() -> None:
+        with torch.inference_mode():
+            model(batch)
+
+    plan = plan_of(model)
+    assert calibrate(model, plan, SEED, run) == calibrate(model, plan, SEED, lambda: model(batch))
+
+
+def test_a_pass_under_autocast() -> None:
+    """The products take casts of the weights; what they are cast from is set."""
+    model, batch = cycling(depth=5), gaussian(256, 64)
+
+    def run() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            model(batch)
+
+    plan = calibrate(model, plan_of(model), SEED, run)
+    fanin.init_(model, plan, SEED)
+    for signals in outputs_of(model, batch).values():
+        # As in half precision: an output is off by 2**-9 of itself, and so is the next input.
+        assert signals[0].mean(1).abs().max().item() < 0.05
+        assert signals[0].var(1, correction=0).mean().sqrt().item() == pytest.approx(1, rel=0.03)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
+def test_a_compiled_model() -> None:
+    model, batch = cycling(depth=3), gaussian(64, 64)
+    compiled: Any = torch.compile(model, backend="eager")
+    plan = plan_of(model)
+    expected = calibrate(model, plan, SEED, lambda: model(batch))
+    assert calibrate(compiled, plan, SEED, lambda: compiled(batch)) == expected
+
+
 def test_half_precision() -> None:
     model, batch = cycling(depth=5).bfloat16(), gaussian(256, 64).bfloat16()
     calibrated(model, plan_of(model), batch)
