@@ -180,6 +180,15 @@ def test_a_calibrated_plan_is_not_calibrated_again() -> None:
         calibrate(model, once, SEED, lambda: model(batch))
 
 
+def test_a_bias_that_has_nothing_to_do_stays_as_planned() -> None:
+    """The units of a linear map of a signal and its negative are centred already."""
+    model, half = nn.Sequential(nn.Linear(8, 8)), gaussian(50, 8)
+    plan = calibrated(model, plan_of(model), torch.cat([half, -half]))
+    weight, bias = plan.rows
+    assert "calibrated: output std" in weight.reason
+    assert (str(bias.scheme), bias.reason) == ("zeros", "bias: starts at zero")
+
+
 class Noisy(nn.Module):
     """Dropout, statistics, a counter, and numbers of its own."""
 
