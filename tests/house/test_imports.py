@@ -39,7 +39,7 @@ def test_rooms_below_torch_load_no_framework(room: str) -> None:
     assert loaded_by(f"import fanin.{room}") & FRAMEWORKS == set()
 
 
-@pytest.mark.parametrize("command", [(), ("compare",)])
+@pytest.mark.parametrize("command", [(), ("compare",), ("init",)])
 def test_help_is_light(command: tuple[str, ...]) -> None:
     code = HELP.format(argv=["fanin", *command, "--help"])
     assert loaded_by(code) & HEAVY == set()

@@ -180,6 +180,15 @@ def test_a_calibrated_plan_is_not_calibrated_again() -> None:
         calibrate(model, once, SEED, lambda: model(batch))
 
 
+def test_a_bias_that_has_nothing_to_do_stays_as_planned() -> None:
+    """The units of a linear map of a signal and its negative are centred already."""
+    model, half = nn.Sequential(nn.Linear(8, 8)), gaussian(50, 8)
+    plan = calibrated(model, plan_of(model), torch.cat([half, -half]))
+    weight, bias = plan.rows
+    assert "calibrated: output std" in weight.reason
+    assert (str(bias.scheme), bias.reason) == ("zeros", "bias: starts at zero")
+
+
 class Noisy(nn.Module):
     """Dropout, statistics, a counter, and numbers of its own."""
 
@@ -430,6 +439,45 @@ def test_an_output_that_is_the_same_everywhere_says_nothing() -> None:
     assert told["1.weight"] == "not calibrated: no output of it was seen to vary"
     told = reasons(model, plan_of(model), torch.full((20, 4), torch.nan))
     assert told["0.weight"] == "not calibrated: no output of it was seen to vary"
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_pass_in_inference_mode(training: bool) -> None:
+    """There a layer is one operation, and not what it is made of."""
+    model, batch = CONVOLUTIONS["linear on sequences"][0], 4 + gaussian(10, 20, 8)
+    model = nn.Sequential(copy.deepcopy(model), nn.Sigmoid(), nn.Linear(16, 8)).train(training)
+
+    def run() -> None:
+        with torch.inference_mode():
+            model(batch)
+
+    plan = plan_of(model)
+    assert calibrate(model, plan, SEED, run) == calibrate(model, plan, SEED, lambda: model(batch))
+
+
+def test_a_pass_under_autocast() -> None:
+    """The products take casts of the weights; what they are cast from is set."""
+    model, batch = cycling(depth=5), gaussian(256, 64)
+
+    def run() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            model(batch)
+
+    plan = calibrate(model, plan_of(model), SEED, run)
+    fanin.init_(model, plan, SEED)
+    for signals in outputs_of(model, batch).values():
+        # As in half precision: an output is off by 2**-9 of itself, and so is the next input.
+        assert signals[0].mean(1).abs().max().item() < 0.05
+        assert signals[0].var(1, correction=0).mean().sqrt().item() == pytest.approx(1, rel=0.03)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
+def test_a_compiled_model() -> None:
+    model, batch = cycling(depth=3), gaussian(64, 64)
+    compiled: Any = torch.compile(model, backend="eager")
+    plan = plan_of(model)
+    expected = calibrate(model, plan, SEED, lambda: model(batch))
+    assert calibrate(compiled, plan, SEED, lambda: compiled(batch)) == expected
 
 
 def test_half_precision() -> None:

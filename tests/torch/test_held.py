@@ -41,7 +41,8 @@ def test_more_than_a_block_in_any_layout() -> None:
     sizes = (3, 7, BLOCK // 16)
     model: Any = nn.Module()
     numbers = torch.arange(21 * BLOCK // 16, dtype=torch.float32).reshape(sizes)
-    model.plain = nn.Parameter(numbers.sin())
+    # Blocks of different means, so that merging them matters.
+    model.plain = nn.Parameter(numbers.sin() + 4 * numbers / BLOCK)
     model.turned = nn.Parameter(numbers.cos().permute(2, 0, 1))
     model.cut = nn.Parameter(numbers.sin()[:, ::2, 5:])
     moments = held(model)

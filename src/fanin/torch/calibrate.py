@@ -33,6 +33,9 @@ TOLERANCE = 0.01
 ROUNDS = 6
 """Passes that set, each with one that looks. One is enough unless a kernel is used twice."""
 
+NEGLIGIBLE = 1e-4
+"""How far units may be off their place, in units of the target, and their bias still be left."""
+
 SMALLEST = 1e-12
 """Spread below which an output is the same for every example, and says nothing of the scale."""
 
@@ -110,7 +113,7 @@ def calibrate(model: nn.Module, plan: Plan, seed: int, run: Callable[[], object]
         for _ in range(ROUNDS):
             mended = _pass(state, seed, run, mend=True)
             first = {name: one.spread for name, one in mended.items()} | first
-            centred |= {one.bias for one in mended.values() if one.bias is not None}
+            centred |= {one.bias for one in mended.values() if one.bias and one.moved}
             rows |= _changed(rows, state, mended)
             current = replace(plan, rows=tuple(rows[row.name] for row in plan.rows))
             init_(model, current, seed)
@@ -130,12 +133,14 @@ class _Found:
         squares: Square of the spread, one for each use.
         mean: Mean of the units, bias included, where there is one.
         factor: What the kernel was multiplied by.
+        moved: Whether the bias had to be set to centre it.
     """
 
     bias: str | None
     squares: list[float] = field(default_factory=list[float])
     mean: Tensor | None = None
     factor: float = 1.0
+    moved: bool = False
 
     @property
     def spread(self) -> float:
@@ -225,8 +230,10 @@ def _pass(state: _State, seed: int, run: Callable[[], object], *, mend: bool) ->
             own = state.parameters[bias].float()
             without = mean - own if product.bias == bias else mean
             one.mean = without + own
-            if mend:
-                state.parameters[bias].copy_(state.places[bias] - one.factor * without)
+            place = state.places[bias] - one.factor * without
+            if mend and bool((place - own).abs().max() > NEGLIGIBLE * state.aims[name]):
+                state.parameters[bias].copy_(place)
+                one.moved = True
         return mend
 
     _run(state.parameters, seen, seed, run)
@@ -263,7 +270,7 @@ def _changed(
     changed = dict[str, Row]()
     for name, one in mended.items():
         changed[name] = replace(rows[name], scheme=short(rescaled(rows[name].scheme, one.factor)))
-        if one.bias is not None:
+        if one.bias is not None and one.moved:
             numbers = tuple(map(float, state.parameters[one.bias].double().cpu().numpy()))
             changed[one.bias] = replace(rows[one.bias], scheme=short(listed(numbers)))
     return changed

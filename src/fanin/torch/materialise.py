@@ -66,7 +66,6 @@ def parameters_on_meta() -> Generator[None]:
         >>> model.weight.is_meta, model.running_var
         (True, tensor([1., 1., 1.]))
     """
-
     builder = threading.get_ident()
 
     def without_memory(_: nn.Module, __: str, parameter: nn.Parameter | None) -> Any:

@@ -2,7 +2,7 @@
 
 What counts is the operation that consumes a parameter, not the module that owns it: a weight may be
 used by a function, turned over first, or used twice. A kernel is recognised by its memory, so every
-view of it is seen; a copy (a cast under autocast) is not.
+view of it is seen, and so are the casts that autocast makes of it.
 """
 
 from bisect import bisect_right
@@ -74,27 +74,47 @@ class Watch(TorchDispatchMode):
         spans = sorted((held.data_ptr(), held.nbytes, name) for name, held in parameters.items())
         self._starts = [start for start, _, _ in spans]
         self._spans = spans
+        self._parameters = parameters
+        self._casts = list[tuple[str, Tensor]]()
         self._seen = seen
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation, and look at it."""
-        result = func(*args, **(kwargs or {}))
+        given: dict[str, Any] = kwargs or {}
         operands = OPERATIONS.get(func)
+        if operands is None:
+            # In inference mode layers come whole, as in `linear`, and not as what they are made of.
+            with self:
+                parts = func.decompose(*args, **given)
+            if parts is not NotImplemented:
+                return parts
+        result = func(*args, **given)
+        if func is aten._to_copy.default:  # noqa: SLF001  # what a cast comes down to
+            name = self._name(args[0])
+            if name is not None and result.shape == self._parameters[name].shape:
+                self._casts.append((name, result))
         if operands is None:
             return result
         bias = None if operands.bias is None else self._name(args[operands.bias])
         for place, axis in operands.kernels.items():
             kernel = self._name(args[place])
             if kernel is not None and self._seen(Product(kernel, bias, axis), result):
-                return func(*args, **(kwargs or {}))
+                for name, cast in self._casts:
+                    cast.copy_(self._parameters[name])
+                return func(*args, **given)
         return result
 
     def _name(self, value: Any) -> str | None:
-        """Find the parameter whose memory a tensor looks at."""
+        """Find the parameter whose memory, or whose cast, a tensor looks at."""
         if not isinstance(value, Tensor):
             return None
-        place = bisect_right(self._starts, value.data_ptr()) - 1
-        if place < 0:
-            return None
-        start, size, name = self._spans[place]
-        return name if value.data_ptr() < start + size else None
+        address = value.data_ptr()
+        place = bisect_right(self._starts, address) - 1
+        if place >= 0:
+            start, size, name = self._spans[place]
+            if address < start + size:
+                return name
+        for name, cast in self._casts:
+            if cast.data_ptr() <= address < cast.data_ptr() + cast.nbytes:
+                return name
+        return None
