@@ -157,7 +157,7 @@ def _two_signals(
         return
     bases = recording.base_of(left, a), recording.base_of(right, b)
     units = next((v.units for v in (a, b) if _same_shape(call.out, v.units)), None)
-    if bases[0].op == bases[1].op and bases[0].shape == bases[1].shape:
+    if bases[0].same(bases[1]):
         text = recognise(bases[0], call.out)
         if text or kind is Kind.MULTIPLY:
             recording.add(

@@ -7,6 +7,7 @@ as it would have been, and what it did is written down by the handler for its na
 
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -177,10 +178,19 @@ def _view_of_signal(
         elif call.name not in ("interpolate", "upsample", "pad", "masked_fill"):
             shadows = _shadows(call, value.units, results)
     same = call.name in CASTS or call.name in SAME_PLACE
-    for result, units in zip(results, shadows, strict=True):
+    for place, (result, units) in enumerate(zip(results, shadows, strict=True)):
         kept = units if units is not None and units.shape == result.shape else None
-        base = value.base if same and result.shape == source.shape else None
-        recording.know(result, Value(value.op, kept, base, value.statistic))
+        carried = tuple(
+            part
+            for origin in value.carried
+            for part in moved(origin, call.name.strip("_"), call.apply, len(results))[place:place + 1]
+        )
+        if same and result.shape == source.shape:
+            recording.know(result, replace(value, units=kept))
+        else:
+            recording.know(
+                result, Value(value.op, kept, None, value.statistic, carried, object())
+            )
 
 
 def _shadows(call: Call, units: Tensor, results: list[Tensor]) -> list[Tensor | None]:
