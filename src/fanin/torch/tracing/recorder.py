@@ -91,6 +91,8 @@ class Recorder(TorchFunctionMode):
         call = Call(name, args, kwargs, out, lambda first: func(first, *args[1:], **kwargs))
         with torch.no_grad():
             self._record(name, call)
+            if raw != name and isinstance(out, Tensor):
+                _into_whole(self.recording, out)
         return out
 
     def _protect(self, raw: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -99,6 +101,7 @@ class Recorder(TorchFunctionMode):
         if (in_place or raw == "__setitem__" or kwargs.get("inplace")) and args:
             for tensor in tensors_of(args[0]):
                 self.before_writing(tensor)
+                self.recording.keep(tensor)
         for tensor in tensors_of(kwargs.get("out")):
             self.before_writing(tensor)
 
@@ -259,12 +262,30 @@ def _written(recording: Recording, call: Call) -> None:
     recording.use(origins, index, Part.PIECE)
 
 
+def _into_whole(recording: Recording, part: Tensor) -> None:
+    """Record that a tensor was written to through a view of it."""
+    base = part._base  # noqa: SLF001  # torch's documented name for what a view looks into
+    if base is None or recording.value(part) is None:
+        return
+    value = recording.tracked(base)
+    signals = [value if isinstance(value, Value) else None, recording.value(part)]
+    if signals[0] == signals[1]:
+        return
+    units = signals[0].units if signals[0] is not None else None
+    written = Call("setitem", (), {}, base, lambda _: None)
+    recording.add(Kind.CONCATENATE, written, signals, units=units)
+
+
 def _norm(recording: Recording, call: Call) -> None:
     value = weighted.as_signal(recording, call.argument(0, "input"))
     units = value.units if value is not None else None
     if units is None or units.shape != call.out.shape:
-        units = (call.out.ndim - 1,) if call.name in ("layer_norm", "rms_norm") else (1,)
-    index = recording.add(Kind.NORM, call, [value], detail=call.name, units=units)
+        last = call.name in ("layer_norm", "rms_norm") or call.out.ndim < 2
+        units = (call.out.ndim - 1,) if last else (1,)
+    carried = _carried(value, call.name)
+    index = recording.add(
+        Kind.NORM, call, [value], detail=call.name, units=units, carried=carried
+    )
     places = {
         "layer_norm": (2, 3), "group_norm": (2, 3), "batch_norm": (3, 4),
         "instance_norm": (3, 4), "rms_norm": (2, 9),
@@ -292,9 +313,15 @@ def _like_input(kind: Kind) -> Handler:
         if units is not None and units.shape != first.shape:
             axes = unit_axes(units)
             units = axes if units.ndim == first.ndim and len(axes) == 1 else None
-        recording.add(kind, call, [value], detail=detail, units=units)
+        carried = _carried(value, call.name)
+        recording.add(kind, call, [value], detail=detail, units=units, carried=carried)
 
     return record
+
+
+def _carried(value: Value | None, name: str) -> tuple[Origin, ...]:
+    """Follow the parameters that a signal is made from, element by element."""
+    return () if value is None else tuple(origin.passed(name) for origin in value.carried)
 
 
 def _statistic(recording: Recording, call: Call) -> None:
@@ -384,5 +411,9 @@ HANDLERS: dict[str, Handler] = {
     "scaled_dot_product_attention": weighted.attention,
     "glu": elementwise.gated_linear_unit,
     "lerp": elementwise.interpolated,
+    "addcmul": elementwise.combined_twice,
+    "addcdiv": elementwise.combined_twice,
+    "where": elementwise.chosen,
+    "copy": elementwise.copied,
 }
 """What records each function; the others are recorded as operations of kind "other"."""

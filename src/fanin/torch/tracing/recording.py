@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fanin.schemes import Fans, Layout
 from fanin.torch.tracing.measure import Measured, measure
-from fanin.torch.tracing.origins import Origin, stored_layout
+from fanin.torch.tracing.origins import IN, OUT, Origin, line, stored_layout
 from fanin.torch.tracing.wrapped import inner, is_wrapped, whole
 from fanin.trace import Kind, Op, Part, Use
 
@@ -353,8 +353,12 @@ class Recording:
             **more: Further fields of the layout.
         """
         for origin in origins:
-            stored = stored_layout(origin, roles, **more)
+            stored = stored_layout(origin, roles, **_own_groups(origin, roles, more))
             layout, rows = (None, None) if stored is None else (stored.layout, stored.rows)
+            if layout is not None and not layout.in_axes and IN in roles and not origin.inner:
+                # One value for all that is summed over: a factor on the weight beside it.
+                self.use([origin], op, Part.FACTOR)
+                continue
             # Of a low-rank weight the factors have fans of their own.
             own = layout.fans(origin.stored) if layout is not None and origin.inner else fans
             self.use([origin], op, part, layout=layout, fans=own, rows=rows)
@@ -372,6 +376,28 @@ class Recording:
         if value.base is not None and value.base.shape == tuple(tensor.shape):
             return value.base
         return Base(value.op, tuple(tensor.shape), sample(tensor), value.view)
+
+    def keep(self, tensor: Tensor) -> None:
+        """Keep a few elements of a signal that is about to be overwritten.
+
+        Args:
+            tensor: The tensor.
+        """
+        value = self.tracked(tensor)
+        if isinstance(value, Value) and value.base is None:
+            with torch.no_grad():
+                self.know(tensor, replace(value, base=self.base_of(tensor, value)))
+
+    def tracked(self, tensor: Any) -> Value | tuple[Origin, ...] | None:
+        """Look up all that is known of a tensor, without a search for what is not.
+
+        Args:
+            tensor: Anything.
+
+        Returns:
+            A signal, or what it is made from.
+        """
+        return self._find(tensor)
 
     def _find(self, tensor: Any) -> Value | tuple[Origin, ...] | None:
         entry = self._tracked.get(id(tensor))
@@ -442,6 +468,18 @@ class Recording:
         index = self.add(Kind.OTHER, call, [Value(op) for op in sorted(known)])
         self.use(taken, index, Part.OTHER)
         return self.value(tensor)
+
+
+def _own_groups(origin: Origin, roles: Sequence[str], more: dict[str, Any]) -> dict[str, Any]:
+    """Count the groups that lie within the parameter, where it was repeated for each example."""
+    groups = more.get("groups", 1)
+    if groups == 1 or origin.order is not None or more.get("transposed"):
+        return more
+    axis = roles.index(OUT)
+    size = origin.coordinates[0].shape[axis]
+    own = max(len(line(origin, stored, axis).unique()) for stored in range(len(origin.stored)))
+    repeats = size // own
+    return {**more, "groups": groups // repeats} if groups % repeats == 0 else more
 
 
 def number(tensor: Tensor, axes: Sequence[int]) -> Tensor:

@@ -32,6 +32,10 @@ from fanin.trace import Kind, Op, Part, Trace, TracedParameter, Use
 from fanin.trace.structure import surroundings
 
 
+ENDS = (Kind.OUTPUT, Kind.LOSS)
+"""What every signal that matters leads to."""
+
+
 def trace(model: nn.Module, *batch: Any, loss: Loss | None = None, seed: int = 0) -> Trace:
     """Run a model once, forward and backward, and tell what it did.
 
@@ -288,7 +292,7 @@ def _assemble(
         for use, cut in zip(own, uses[index], strict=True)
         if use.layout is not None
     }
-    kept, places = _alive(ops, uses)
+    kept, places = _alive(ops, uses, recording.constant)
     ops = tuple(kept)
     parameters = tuple(
         TracedParameter(
@@ -309,15 +313,22 @@ def _assemble(
     )  # fmt: skip
 
 
-def _alive(ops: tuple[Op, ...], uses: dict[int, list[Use]]) -> tuple[list[Op], dict[int, int]]:
-    """Leave out what nothing comes of: the steps of an activation that was recognised as a whole."""
+def _alive(
+    ops: tuple[Op, ...], uses: dict[int, list[Use]], constant: set[int]
+) -> tuple[list[Op], dict[int, int]]:
+    """Leave out what nothing comes of: the steps of an activation that was recognised as a whole.
+
+    So are uses on the way to a weight, such as the power iteration of a spectral norm, where the
+    parameter has others.
+    """
+    reached = _leading_to(ops, {i for i, op in enumerate(ops) if op.kind in ENDS})
+    for index, own in uses.items():
+        live = [use for use in own if use.op in reached or use.op not in constant]
+        uses[index] = live or own
     needed = {use.op for own in uses.values() for use in own}
-    alive = list[bool]([False] * len(ops))
-    ends = (Kind.INPUT, Kind.OUTPUT, Kind.LOSS)
-    for index in range(len(ops) - 1, -1, -1):
-        if index in needed or ops[index].kind in ends:
-            alive[index] = True
-            needed.update(ops[index].inputs)
+    needed |= {i for i, op in enumerate(ops) if op.kind is Kind.INPUT or op.kind in ENDS}
+    needed = _leading_to(ops, needed)
+    alive = [index in needed for index in range(len(ops))]
     places = {old: new for new, old in enumerate(i for i, own in enumerate(alive) if own)}
     kept = [
         replace(op, inputs=tuple(places[before] for before in op.inputs))
@@ -325,6 +336,14 @@ def _alive(ops: tuple[Op, ...], uses: dict[int, list[Use]]) -> tuple[list[Op], d
         if alive[index]
     ]
     return kept, places
+
+
+def _leading_to(ops: tuple[Op, ...], ends: set[int]) -> set[int]:
+    found = set(ends)
+    for index in range(len(ops) - 1, -1, -1):
+        if index in found:
+            found.update(ops[index].inputs)
+    return found
 
 
 def _renamed(
