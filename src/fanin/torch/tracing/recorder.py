@@ -5,6 +5,7 @@ are made: in a layer, in a functional call, in the code of a custom module. Each
 as it would have been, and what it did is written down by the handler for its name.
 """
 
+import contextlib
 import types
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ from fanin.torch.tracing.functions import (
     JOINS,
     LOSSES,
     NORMS,
+    PACKINGS,
     PLAIN,
     POOLS,
     PRODUCTS,
@@ -37,7 +39,7 @@ from fanin.torch.tracing.functions import (
     plain_name,
 )
 from fanin.torch.tracing.origins import NOWHERE, Origin, joined, moved
-from fanin.torch.tracing.recording import Call, Recording, Value, tensors_of, unit_axes
+from fanin.torch.tracing.recording import Call, Recording, Value, number, tensors_of, unit_axes
 from fanin.trace import Kind, Part
 
 Handler = Callable[[Recording, Call], None]
@@ -123,7 +125,9 @@ class Recorder(TorchFunctionMode):
                 f"{name} in {where} was called in a way that could not be read "
                 f"({type(problem).__name__}: {problem}); it is recorded without detail"
             )
-            weighted.other(self.recording, call)
+            # Where even that fails, torch's own graph still tells what came of it.
+            with contextlib.suppress(Exception):
+                weighted.other(self.recording, call)
 
     def _concerns(self, call: Call) -> bool:
         """Whether a call has to do with signals or parameters at all."""
@@ -246,6 +250,14 @@ def _join(recording: Recording, call: Call) -> None:
 
             found.append(joined(origin, call.name, among))
     recording.know(call.out, tuple(found))
+
+
+def _packed(recording: Recording, call: Call) -> None:
+    """Record that sequences were laid end to end, or side by side again: the signal is the same."""
+    source = weighted.as_signal(recording, next(tensors_of(call.args)))
+    result = next(tensors_of(call.out))
+    if source is not None:
+        recording.know(result, Value(source.op, number(result, (result.ndim - 1,))))
 
 
 def _written(recording: Recording, call: Call) -> None:
@@ -409,6 +421,7 @@ HANDLERS: dict[str, Handler] = {
     "embedding": weighted.embedding,
     "embedding_bag": weighted.embedding,
     "scaled_dot_product_attention": weighted.attention,
+    **dict.fromkeys(PACKINGS, _packed),
     "glu": elementwise.gated_linear_unit,
     "lerp": elementwise.interpolated,
     "addcmul": elementwise.combined_twice,

@@ -289,7 +289,9 @@ class Recording:
             self.constant.add(index)
         shadow = None
         for tensor in tensors_of(call.out):
-            if not isinstance(units, Tensor) and units:
+            if tensor.is_nested:
+                shadow = None  # its examples differ in shape
+            elif not isinstance(units, Tensor) and units:
                 shadow = number(tensor, units)
             elif isinstance(units, Tensor) and units.shape == tensor.shape:
                 shadow = units
@@ -297,9 +299,7 @@ class Recording:
                 shadow = None
             if own and shadow is not None and index not in self.totals:
                 self.totals[index] = _extent(shadow)
-            fitting = tuple(
-                origin for origin in carried if origin.coordinates[0].shape == tensor.shape
-            )
+            fitting = tuple(own for own in carried if own.coordinates[0].shape == tensor.shape)
             self.know(tensor, Value(index, shadow, base, statistic, fitting))
             maker = whole(tensor).grad_fn
             if maker is not None:
@@ -375,7 +375,8 @@ class Recording:
         """
         if value.base is not None and value.base.shape == tuple(tensor.shape):
             return value.base
-        return Base(value.op, tuple(tensor.shape), sample(tensor), value.view)
+        shape = () if tensor.is_nested else tuple(tensor.shape)
+        return Base(value.op, shape, sample(tensor), value.view)
 
     def keep(self, tensor: Tensor) -> None:
         """Keep a few elements of a signal that is about to be overwritten.
@@ -519,7 +520,7 @@ def unit_axes(units: Tensor) -> tuple[int, ...]:
     return tuple(
         axis
         for axis, (size, stride) in enumerate(zip(units.shape, units.stride(), strict=True))
-        if size > 1 and stride != 0 and _varies(units, axis)
+        if size > 1 and stride != 0 and units.numel() and _varies(units, axis)
     )
 
 
@@ -551,7 +552,7 @@ def sample(tensor: Tensor) -> Tensor:
     Returns:
         A vector in float64; empty for one without memory.
     """
-    if tensor.is_meta or not tensor.is_floating_point():
+    if tensor.is_meta or tensor.is_nested or not tensor.is_floating_point():
         return torch.empty(0, dtype=torch.float64)
     tensor = whole(tensor)
     left, index = SAMPLE, list[slice]()

@@ -25,8 +25,16 @@ from fanin.torch.layouts import Site, memory, module_names, survey
 from fanin.torch.tracing.measure import Measured, measure
 from fanin.torch.tracing.origins import identity
 from fanin.torch.tracing.recorder import Recorder
-from fanin.torch.tracing.recording import WHOLE, Call, Recording, tensors_of
-from fanin.torch.tracing.running import Arguments, Chosen, Loss, bind, choose_loss, describe
+from fanin.torch.tracing.recording import WHOLE, Call, Recording
+from fanin.torch.tracing.running import (
+    Arguments,
+    Chosen,
+    Loss,
+    bind,
+    choose_loss,
+    describe,
+    tensors_in,
+)
 from fanin.torch.tracing.untouched import Guard, untouched
 from fanin.trace import Kind, Op, Part, Trace, TracedParameter, Use
 from fanin.trace.structure import surroundings
@@ -148,7 +156,7 @@ def _forward(
     guard: Guard,
     sites: tuple[Site, ...],
 ) -> Chosen:
-    for tensor in tensors_of([*arguments.args, arguments.kwargs]):
+    for tensor in tensors_in([*arguments.args, arguments.kwargs]):
         if not isinstance(tensor, nn.Parameter):
             recording.add(
                 Kind.INPUT, Call("input", (), {}, tensor, lambda _: None), [], units=_last(tensor)
@@ -253,7 +261,15 @@ def _backward(chosen: Chosen, leaves: dict[int, list[Tensor]]) -> dict[int, Meas
     flat = [(index, tensor) for index, tensors in leaves.items() for tensor in tensors]
     if chosen.value is None or not flat:
         return {}
-    gradients = torch.autograd.grad(chosen.value, [tensor for _, tensor in flat], allow_unused=True)
+    wanted = [tensor for _, tensor in flat]
+    try:
+        gradients = torch.autograd.grad(chosen.value, wanted, allow_unused=True)
+    except Exception as problem:
+        raise FaninError(
+            f"the forward pass went through, but no gradient could be sent back from the loss "
+            f"({chosen.name}): {type(problem).__name__}: {problem}. A training step of this model "
+            "would fail in the same way, unless the model goes backward by itself"
+        ) from problem
     measured = dict[int, Measured]()
     with torch.no_grad():
         for (index, tensor), gradient in zip(flat, gradients, strict=True):
