@@ -5,6 +5,7 @@ what it is an element-by-element function of; where two such tensors meet again,
 which activation it is.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -15,7 +16,7 @@ from fanin.calls import format_number
 from fanin.errors import FaninError
 from fanin.theory import activation
 from fanin.torch.tracing.functions import ACTIVATIONS, activation_text
-from fanin.torch.tracing.origins import Origin, line
+from fanin.torch.tracing.origins import Origin, line, moved
 from fanin.torch.tracing.recording import (
     Base,
     Call,
@@ -25,7 +26,7 @@ from fanin.torch.tracing.recording import (
     tensors_of,
     unit_axes,
 )
-from fanin.torch.tracing.weighted import other
+from fanin.torch.tracing.weighted import derived, other
 from fanin.trace import Kind, Part
 
 CANDIDATES = (
@@ -129,6 +130,9 @@ def combine(recording: Recording, call: Call) -> None:
     if not known:
         other(recording, call)
         return
+    if made and all(value.op in recording.constant and t.numel() == 1 for t, value in known):
+        derived(recording, call, operands)  # a weight over its own norm
+        return
     is_sum = call.name in ("add", "sub", "subtract", "rsub", "__rsub__", "__radd__")
     kind = Kind.ADD if is_sum else Kind.MULTIPLY
     if len(known) > 1:
@@ -157,7 +161,7 @@ def _two_signals(
         return
     bases = recording.base_of(left, a), recording.base_of(right, b)
     units = next((v.units for v in (a, b) if _same_shape(call.out, v.units)), None)
-    if bases[0].op == bases[1].op and bases[0].shape == bases[1].shape:
+    if bases[0].same(bases[1]):
         text = recognise(bases[0], call.out)
         if text or kind is Kind.MULTIPLY:
             recording.add(
@@ -181,7 +185,19 @@ def _normalise(
         base = None
         recording.know(call.out, Value(signal.op, units, base))
     else:
-        recording.add(Kind.NORM, call, [signal], detail="by hand", units=units)
+        carried = tuple(origin.passed(call.name) for origin in signal.carried)
+        _gains_before(recording, _lineage(recording, signal.op))
+        recording.add(
+            Kind.NORM, call, [signal], detail="by hand", units=units, carried=carried
+        )
+
+
+def _gains_before(recording: Recording, steps: set[int]) -> None:
+    """Take the factors between the two halves of a norm as its gain."""
+    for uses in recording.uses.values():
+        for place, use in enumerate(uses):
+            if use.op in steps and use.part is Part.FACTOR:
+                uses[place] = replace(use, part=Part.GAIN)
 
 
 def _lineage(recording: Recording, op: int) -> set[int]:
@@ -206,7 +222,8 @@ def _with_parameter(
     units = value.units if _same_shape(call.out, value.units) else None
     before = recording.ops[value.op].kind
     along = _along_units(origins[0], tensor, units)
-    index = recording.add(kind, call, [value], units=units)
+    carried = _spread(origins, tensor, call) if kind is Kind.MULTIPLY else ()
+    index = recording.add(kind, call, [value], units=units, carried=carried)
     if kind is Kind.ADD:
         fans = None
         part = Part.TERM
@@ -227,6 +244,16 @@ def _with_parameter(
     else:
         part = Part.GAIN if along and before is Kind.NORM else Part.FACTOR
         recording.use(origins, index, part)
+
+
+def _spread(origins: tuple[Origin, ...], tensor: Tensor, call: Call) -> tuple[Origin, ...]:
+    """Follow a parameter into its product with a signal: it may be a weight on its way."""
+    return tuple(
+        own
+        for origin in origins
+        if tensor.ndim > 1
+        for own in moved(origin, call.name.strip("_"), lambda own: own.expand(call.out.shape), 1)
+    )
 
 
 def _follows_norm(recording: Recording, op: int) -> bool:
@@ -263,13 +290,85 @@ def _with_constant(
         numbers, detail = [-1.0], "-1"
     units = value.units if _same_shape(call.out, value.units) else None
     base = recording.base_of(tensor, value) if _same_shape(call.out, tensor) else None
-    if base is not None and call.name == "mul" and not numbers:
-        base = None  # a mask or a rotation is another number at every place
-    text = recognise(base, call.out) if base is not None and base.op != value.op else ""
+    by_a_tensor = call.name == "mul" and not numbers
+    if base is not None and by_a_tensor and not _is_mask(call):
+        base = None  # a rotation is another number at every place
+    looked_at = base is not None and (base.op != value.op or by_a_tensor)
+    text = recognise(base, call.out) if base is not None and looked_at else ""
+    base = None if by_a_tensor and not text else base
     if base is not None and text:
         recording.add(Kind.ACTIVATION, call, [Value(base.op)], detail=text, units=units, base=base)
         return
     recording.add(kind, call, [value], detail=detail, units=units, base=base)
+
+
+def _is_mask(call: Call) -> bool:
+    """Tell whether the other factor is 0 or 1 at every place, as far as a sample shows."""
+    for factor in tensors_of(call.args):
+        own = sample(factor.double()) if not factor.is_floating_point() else sample(factor)
+        if own.numel() and bool(((own == 0) | (own == 1)).all()):
+            return True
+    return False
+
+
+def chosen(recording: Recording, call: Call) -> None:
+    """Record a choice between two tensors, place by place: an activation by cases, or a mask.
+
+    Args:
+        recording: What is recorded so far.
+        call: The call.
+    """
+    operands = [*tensors_of(call.args[1:]), *tensors_of(call.kwargs)]
+    signals = [(tensor, recording.read(tensor)) for tensor in operands]
+    known = [(tensor, value) for tensor, value in signals if value is not None]
+    if not known or any(recording.origins(tensor) for tensor in operands):
+        other(recording, call)
+        return
+    (tensor, value), *more = known
+    bases = [recording.base_of(own, seen) for own, seen in known]
+    units = value.units if _same_shape(call.out, value.units) else None
+    text = recognise(bases[0], call.out) if all(bases[0].same(own) for own in bases) else ""
+    if text:
+        source = Value(bases[0].op)
+        recording.add(Kind.ACTIVATION, call, [source], detail=text, units=units, base=bases[0])
+    elif more:
+        recording.add(Kind.OTHER, call, [seen for _, seen in known], units=units)
+    elif _same_shape(call.out, tensor):
+        recording.know(call.out, Value(value.op, units))
+    else:
+        other(recording, call)
+
+
+def copied(recording: Recording, call: Call) -> None:
+    """Record a copy into memory that is there already.
+
+    Args:
+        recording: What is recorded so far.
+        call: The call.
+    """
+    source = call.argument(1, "src")
+    found = recording.tracked(source)
+    if isinstance(found, Value):
+        units = found.units if _same_shape(call.out, found.units) else None
+        recording.know(call.out, Value(found.op, units))
+    elif found is not None and call.out.shape == source.shape:
+        recording.know(call.out, found)
+
+
+def combined_twice(recording: Recording, call: Call) -> None:
+    """Record ``start + value * first * second``: a product, and a sum of both.
+
+    Args:
+        recording: What is recorded so far.
+        call: The call.
+    """
+    start, first, second = call.args[:3]
+    divides = call.name == "addcdiv"
+    with torch.no_grad():
+        result = first.detach() / second.detach() if divides else first.detach() * second.detach()
+    name = "div" if divides else "mul"
+    combine(recording, Call(name, (first, second), {}, result, lambda _: None))
+    combine(recording, Call("add", (start, result), {}, call.out, lambda _: None))
 
 
 def gated_linear_unit(recording: Recording, call: Call) -> None:

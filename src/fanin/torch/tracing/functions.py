@@ -295,6 +295,9 @@ RECURRENT = {
 }
 """Blocks stacked in each kernel."""
 
+PACKINGS = frozenset(["_pack_padded_sequence", "_pad_packed_sequence"])
+"""How sequences of different length are laid end to end, and side by side again."""
+
 SUMS = frozenset(["add", "sub", "subtract", "__rsub__", "rsub", "__radd__", "__add__", "__sub__"])
 PRODUCTS = frozenset(
     [

@@ -99,9 +99,11 @@ def measure(tensor: Tensor, units: Sequence[int] = (), activation: str = "") -> 
         activation: Name of the activation it came from, to count what is saturated.
 
     Returns:
-        The figures; None for a tensor that has no memory, no elements, or no real numbers.
+        The figures; None for a tensor that has no memory, no elements, or no plain numbers.
     """
     values = tensor.detach()
+    if values.is_nested or values.layout is not torch.strided:
+        return None
     if values.is_complex():
         values = torch.view_as_real(values)
     if values.is_meta or not values.is_floating_point() or values.numel() == 0:

@@ -5,8 +5,10 @@ are made: in a layer, in a functional call, in the code of a custom module. Each
 as it would have been, and what it did is written down by the handler for its name.
 """
 
+import contextlib
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,6 +25,7 @@ from fanin.torch.tracing.functions import (
     JOINS,
     LOSSES,
     NORMS,
+    PACKINGS,
     PLAIN,
     POOLS,
     PRODUCTS,
@@ -36,7 +39,7 @@ from fanin.torch.tracing.functions import (
     plain_name,
 )
 from fanin.torch.tracing.origins import NOWHERE, Origin, joined, moved
-from fanin.torch.tracing.recording import Call, Recording, Value, tensors_of, unit_axes
+from fanin.torch.tracing.recording import Call, Recording, Value, number, tensors_of, unit_axes
 from fanin.trace import Kind, Part
 
 Handler = Callable[[Recording, Call], None]
@@ -90,6 +93,8 @@ class Recorder(TorchFunctionMode):
         call = Call(name, args, kwargs, out, lambda first: func(first, *args[1:], **kwargs))
         with torch.no_grad():
             self._record(name, call)
+            if raw != name and isinstance(out, Tensor):
+                _into_whole(self.recording, out)
         return out
 
     def _protect(self, raw: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -98,6 +103,7 @@ class Recorder(TorchFunctionMode):
         if (in_place or raw == "__setitem__" or kwargs.get("inplace")) and args:
             for tensor in tensors_of(args[0]):
                 self.before_writing(tensor)
+                self.recording.keep(tensor)
         for tensor in tensors_of(kwargs.get("out")):
             self.before_writing(tensor)
 
@@ -119,7 +125,9 @@ class Recorder(TorchFunctionMode):
                 f"{name} in {where} was called in a way that could not be read "
                 f"({type(problem).__name__}: {problem}); it is recorded without detail"
             )
-            weighted.other(self.recording, call)
+            # Where even that fails, torch's own graph still tells what came of it.
+            with contextlib.suppress(Exception):
+                weighted.other(self.recording, call)
 
     def _concerns(self, call: Call) -> bool:
         """Whether a call has to do with signals or parameters at all."""
@@ -177,10 +185,19 @@ def _view_of_signal(
         elif call.name not in ("interpolate", "upsample", "pad", "masked_fill"):
             shadows = _shadows(call, value.units, results)
     same = call.name in CASTS or call.name in SAME_PLACE
-    for result, units in zip(results, shadows, strict=True):
+    for place, (result, units) in enumerate(zip(results, shadows, strict=True)):
         kept = units if units is not None and units.shape == result.shape else None
-        base = value.base if same and result.shape == source.shape else None
-        recording.know(result, Value(value.op, kept, base, value.statistic))
+        carried = tuple(
+            part
+            for origin in value.carried
+            for part in moved(origin, call.name.strip("_"), call.apply, len(results))[place:place + 1]
+        )
+        if same and result.shape == source.shape:
+            recording.know(result, replace(value, units=kept))
+        else:
+            recording.know(
+                result, Value(value.op, kept, None, value.statistic, carried, object())
+            )
 
 
 def _shadows(call: Call, units: Tensor, results: list[Tensor]) -> list[Tensor | None]:
@@ -235,6 +252,14 @@ def _join(recording: Recording, call: Call) -> None:
     recording.know(call.out, tuple(found))
 
 
+def _packed(recording: Recording, call: Call) -> None:
+    """Record that sequences were laid end to end, or side by side again: the signal is the same."""
+    source = weighted.as_signal(recording, next(tensors_of(call.args)))
+    result = next(tensors_of(call.out))
+    if source is not None:
+        recording.know(result, Value(source.op, number(result, (result.ndim - 1,))))
+
+
 def _written(recording: Recording, call: Call) -> None:
     """Record a part of a tensor being overwritten."""
     target, new = call.args[0], call.args[-1]
@@ -249,12 +274,30 @@ def _written(recording: Recording, call: Call) -> None:
     recording.use(origins, index, Part.PIECE)
 
 
+def _into_whole(recording: Recording, part: Tensor) -> None:
+    """Record that a tensor was written to through a view of it."""
+    base = part._base  # noqa: SLF001  # torch's documented name for what a view looks into
+    if base is None or recording.value(part) is None:
+        return
+    value = recording.tracked(base)
+    signals = [value if isinstance(value, Value) else None, recording.value(part)]
+    if signals[0] == signals[1]:
+        return
+    units = signals[0].units if signals[0] is not None else None
+    written = Call("setitem", (), {}, base, lambda _: None)
+    recording.add(Kind.CONCATENATE, written, signals, units=units)
+
+
 def _norm(recording: Recording, call: Call) -> None:
     value = weighted.as_signal(recording, call.argument(0, "input"))
     units = value.units if value is not None else None
     if units is None or units.shape != call.out.shape:
-        units = (call.out.ndim - 1,) if call.name in ("layer_norm", "rms_norm") else (1,)
-    index = recording.add(Kind.NORM, call, [value], detail=call.name, units=units)
+        last = call.name in ("layer_norm", "rms_norm") or call.out.ndim < 2
+        units = (call.out.ndim - 1,) if last else (1,)
+    carried = _carried(value, call.name)
+    index = recording.add(
+        Kind.NORM, call, [value], detail=call.name, units=units, carried=carried
+    )
     places = {
         "layer_norm": (2, 3), "group_norm": (2, 3), "batch_norm": (3, 4),
         "instance_norm": (3, 4), "rms_norm": (2, 9),
@@ -282,9 +325,15 @@ def _like_input(kind: Kind) -> Handler:
         if units is not None and units.shape != first.shape:
             axes = unit_axes(units)
             units = axes if units.ndim == first.ndim and len(axes) == 1 else None
-        recording.add(kind, call, [value], detail=detail, units=units)
+        carried = _carried(value, call.name)
+        recording.add(kind, call, [value], detail=detail, units=units, carried=carried)
 
     return record
+
+
+def _carried(value: Value | None, name: str) -> tuple[Origin, ...]:
+    """Follow the parameters that a signal is made from, element by element."""
+    return () if value is None else tuple(origin.passed(name) for origin in value.carried)
 
 
 def _statistic(recording: Recording, call: Call) -> None:
@@ -372,7 +421,12 @@ HANDLERS: dict[str, Handler] = {
     "embedding": weighted.embedding,
     "embedding_bag": weighted.embedding,
     "scaled_dot_product_attention": weighted.attention,
+    **dict.fromkeys(PACKINGS, _packed),
     "glu": elementwise.gated_linear_unit,
     "lerp": elementwise.interpolated,
+    "addcmul": elementwise.combined_twice,
+    "addcdiv": elementwise.combined_twice,
+    "where": elementwise.chosen,
+    "copy": elementwise.copied,
 }
 """What records each function; the others are recorded as operations of kind "other"."""

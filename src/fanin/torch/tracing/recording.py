@@ -14,7 +14,8 @@ from torch import Tensor
 
 from fanin.schemes import Fans, Layout
 from fanin.torch.tracing.measure import Measured, measure
-from fanin.torch.tracing.origins import Origin, stored_layout
+from fanin.torch.tracing.origins import IN, OUT, Origin, line, stored_layout
+from fanin.torch.tracing.wrapped import inner, is_wrapped, whole
 from fanin.trace import Kind, Op, Part, Use
 
 SAMPLE = 512
@@ -35,11 +36,24 @@ class Base:
         op: Index of the operation that put the signal out.
         shape: Its shape.
         sample: A few of its elements, always those at the same places; empty without memory.
+        view: Which view of the operation's result it is.
     """
 
     op: int
     shape: tuple[int, ...]
     sample: Tensor
+    view: object = None
+
+    def same(self, other: "Base") -> bool:
+        """Tell whether it is the very same signal as another.
+
+        Args:
+            other: The other.
+
+        Returns:
+            Whether it is: two halves of one result are not.
+        """
+        return self.op == other.op and self.shape == other.shape and self.view is other.view
 
 
 @dataclass(frozen=True)
@@ -51,12 +65,17 @@ class Value:
         units: The index of the unit that each element belongs to; None where that is lost.
         base: What it is an element-by-element function of.
         statistic: Operations whose own numbers it is a mean, a variance or a norm of.
+        carried: Parameters that it is made from element by element, as a weight that is scaled by
+            a signal is.
+        view: Stands for the way it was cut out of the operation's result; None for all of it.
     """
 
     op: int
     units: Tensor | None = None
     base: Base | None = None
     statistic: frozenset[int] = frozenset()
+    carried: tuple[Origin, ...] = ()
+    view: object = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +141,7 @@ class Recording:
         backward: Figures of the gradients that arrived.
         pieces: For each operation with units of its own, the parts that were read of it.
         totals: Number of units of each of those.
+        constant: Operations that no input has a part in.
         values_known: Whether tensors hold numbers; not on the meta device.
         at: Path and type of the module that is running.
         failed_at: Path and type of the module in which the pass failed, if it did.
@@ -136,6 +156,7 @@ class Recording:
         default_factory=dict[int, set[tuple[int, int, int]]]
     )
     totals: dict[int, int] = field(default_factory=dict[int, int])
+    constant: set[int] = field(default_factory=set[int])
     values_known: bool = True
     at: tuple[str, str] = ("", "")
     failed_at: tuple[str, str] | None = None
@@ -159,6 +180,8 @@ class Recording:
                 del tracked[key]
 
         tracked[key] = (weakref.ref(tensor, forget), what)
+        if is_wrapped(tensor):
+            self.know(inner(tensor)[0], _outside(tensor, what))
 
     def value(self, tensor: Any) -> Value | None:
         """Look up a signal.
@@ -172,7 +195,7 @@ class Recording:
         found = self._find(tensor)
         if isinstance(found, Value):
             return found
-        if found is None and isinstance(tensor, Tensor) and tensor.grad_fn is not None:
+        if found is None and isinstance(tensor, Tensor) and whole(tensor).grad_fn is not None:
             return self._opaque(tensor)
         return None
 
@@ -187,6 +210,18 @@ class Recording:
         """
         found = self._find(tensor)
         return found if isinstance(found, tuple) else ()
+
+    def weight(self, tensor: Any) -> tuple[Origin, ...]:
+        """Look up what a tensor in the place of a weight is made from.
+
+        Args:
+            tensor: Anything.
+
+        Returns:
+            As `origins`, and those that a signal carries along.
+        """
+        found = self._find(tensor)
+        return found.carried if isinstance(found, Value) else self.origins(tensor)
 
     def knows(self, tensor: Any) -> bool:
         """Tell whether a tensor has to do with signals or parameters.
@@ -225,6 +260,7 @@ class Recording:
         own: bool = False,
         base: Base | None = None,
         statistic: frozenset[int] = frozenset(),
+        carried: tuple[Origin, ...] = (),
     ) -> int:
         """Record an operation and what its results are.
 
@@ -238,6 +274,7 @@ class Recording:
             own: Whether the units are new, made by a kernel.
             base: What the result is an element-by-element function of, if that goes on.
             statistic: Whose numbers it is a statistic of.
+            carried: Parameters that the result is made from element by element.
 
         Returns:
             Index of the operation.
@@ -248,9 +285,13 @@ class Recording:
         if kind is Kind.ATTENTION or kind is Kind.PRODUCT:
             taken = tuple(value.op for value in inputs if value is not None)
         self.ops.append(Op(kind, call.name, path, module, taken, detail, steps))
+        if kind is not Kind.INPUT and self.constant.issuperset(taken):
+            self.constant.add(index)
         shadow = None
         for tensor in tensors_of(call.out):
-            if not isinstance(units, Tensor) and units:
+            if tensor.is_nested:
+                shadow = None  # its examples differ in shape
+            elif not isinstance(units, Tensor) and units:
                 shadow = number(tensor, units)
             elif isinstance(units, Tensor) and units.shape == tensor.shape:
                 shadow = units
@@ -258,9 +299,11 @@ class Recording:
                 shadow = None
             if own and shadow is not None and index not in self.totals:
                 self.totals[index] = _extent(shadow)
-            self.know(tensor, Value(index, shadow, base, statistic))
-            if tensor.grad_fn is not None:
-                self._makers[tensor.grad_fn] = index
+            fitting = tuple(own for own in carried if own.coordinates[0].shape == tensor.shape)
+            self.know(tensor, Value(index, shadow, base, statistic, fitting))
+            maker = whole(tensor).grad_fn
+            if maker is not None:
+                self._makers[maker] = index
         first = next(tensors_of(call.out), None)
         if first is not None:
             self._watch(index, first, kind, detail)
@@ -310,8 +353,12 @@ class Recording:
             **more: Further fields of the layout.
         """
         for origin in origins:
-            stored = stored_layout(origin, roles, **more)
+            stored = stored_layout(origin, roles, **_own_groups(origin, roles, more))
             layout, rows = (None, None) if stored is None else (stored.layout, stored.rows)
+            if layout is not None and not layout.in_axes and IN in roles and not origin.inner:
+                # One value for all that is summed over: a factor on the weight beside it.
+                self.use([origin], op, Part.FACTOR)
+                continue
             # Of a low-rank weight the factors have fans of their own.
             own = layout.fans(origin.stored) if layout is not None and origin.inner else fans
             self.use([origin], op, part, layout=layout, fans=own, rows=rows)
@@ -328,11 +375,39 @@ class Recording:
         """
         if value.base is not None and value.base.shape == tuple(tensor.shape):
             return value.base
-        return Base(value.op, tuple(tensor.shape), sample(tensor))
+        shape = () if tensor.is_nested else tuple(tensor.shape)
+        return Base(value.op, shape, sample(tensor), value.view)
+
+    def keep(self, tensor: Tensor) -> None:
+        """Keep a few elements of a signal that is about to be overwritten.
+
+        Args:
+            tensor: The tensor.
+        """
+        value = self.tracked(tensor)
+        if isinstance(value, Value) and value.base is None:
+            with torch.no_grad():
+                self.know(tensor, replace(value, base=self.base_of(tensor, value)))
+
+    def tracked(self, tensor: Any) -> Value | tuple[Origin, ...] | None:
+        """Look up all that is known of a tensor, without a search for what is not.
+
+        Args:
+            tensor: Anything.
+
+        Returns:
+            A signal, or what it is made from.
+        """
+        return self._find(tensor)
 
     def _find(self, tensor: Any) -> Value | tuple[Origin, ...] | None:
         entry = self._tracked.get(id(tensor))
-        return None if entry is None or entry[0]() is not tensor else entry[1]
+        if entry is not None and entry[0]() is tensor:
+            return entry[1]
+        if isinstance(tensor, Tensor) and is_wrapped(tensor):
+            found = self._find(inner(tensor)[0])
+            return None if found is None else _inside(tensor, found)
+        return None
 
     def _piece(self, value: Value) -> tuple[int, int, int]:
         """Tell which units of an operation a tensor holds: the first, one past the last, how many.
@@ -348,6 +423,7 @@ class Recording:
 
     def _watch(self, index: int, tensor: Tensor, kind: Kind, detail: str) -> None:
         """Measure a result, and its gradient when that arrives."""
+        tensor = whole(tensor)
         if not self.values_known or not tensor.is_floating_point():
             return
         value = self._find(tensor)
@@ -372,7 +448,7 @@ class Recording:
     def _opaque(self, tensor: Tensor) -> Value | None:
         """Record an operation that torch would not show, and find its inputs in torch's graph."""
         known, leaves = list[int](), list[Tensor]()
-        queue, seen = [tensor.grad_fn], set[Any]()
+        queue, seen = [whole(tensor).grad_fn], set[Any]()
         while queue and len(seen) < FARTHEST:
             node = queue.pop()
             if node is None or node in seen:
@@ -388,11 +464,23 @@ class Recording:
         taken = [origin for leaf in leaves for origin in self.origins(leaf)]
         if not known and not taken:
             return None
-        maker: Any = tensor.grad_fn
+        maker: Any = whole(tensor).grad_fn
         call = Call(str(maker.name()), (), {}, tensor, lambda _: None)
         index = self.add(Kind.OTHER, call, [Value(op) for op in sorted(known)])
         self.use(taken, index, Part.OTHER)
         return self.value(tensor)
+
+
+def _own_groups(origin: Origin, roles: Sequence[str], more: dict[str, Any]) -> dict[str, Any]:
+    """Count the groups that lie within the parameter, where it was repeated for each example."""
+    groups = more.get("groups", 1)
+    if groups == 1 or origin.order is not None or more.get("transposed"):
+        return more
+    axis = roles.index(OUT)
+    size = origin.coordinates[0].shape[axis]
+    own = max(len(line(origin, stored, axis).unique()) for stored in range(len(origin.stored)))
+    repeats = size // own
+    return {**more, "groups": groups // repeats} if groups % repeats == 0 else more
 
 
 def number(tensor: Tensor, axes: Sequence[int]) -> Tensor:
@@ -432,7 +520,7 @@ def unit_axes(units: Tensor) -> tuple[int, ...]:
     return tuple(
         axis
         for axis, (size, stride) in enumerate(zip(units.shape, units.stride(), strict=True))
-        if size > 1 and stride != 0 and _varies(units, axis)
+        if size > 1 and stride != 0 and units.numel() and _varies(units, axis)
     )
 
 
@@ -464,14 +552,58 @@ def sample(tensor: Tensor) -> Tensor:
     Returns:
         A vector in float64; empty for one without memory.
     """
-    if tensor.is_meta or not tensor.is_floating_point():
+    if tensor.is_meta or tensor.is_nested or not tensor.is_floating_point():
         return torch.empty(0, dtype=torch.float64)
+    tensor = whole(tensor)
     left, index = SAMPLE, list[slice]()
     for size in reversed(tensor.shape):
         taken = min(size, max(1, left))
         index.append(slice(0, taken))
         left //= max(1, taken)
     return tensor.detach()[tuple(reversed(index))].double().flatten().cpu()
+
+
+def _inside(tensor: Tensor, what: Value | tuple[Origin, ...]) -> Value | tuple[Origin, ...]:
+    """Tell what one example of a whole is, from what is known of the whole."""
+    axis = inner(tensor)[1]
+    if axis is None:
+        return what
+    if isinstance(what, Value):
+        units = what.units
+        kept = units is not None and axis not in unit_axes(units)
+        return Value(what.op, units.select(axis, 0) if units is not None and kept else None)
+    return tuple(
+        replace(
+            origin,
+            coordinates=tuple(own.select(axis, 0) for own in origin.coordinates),
+            order=None
+            if origin.order is None
+            else (*origin.order[:axis], *origin.order[axis + 1 :]),
+        )
+        for origin in what
+    )
+
+
+def _outside(tensor: Tensor, what: Value | tuple[Origin, ...]) -> Value | tuple[Origin, ...]:
+    """Tell what a whole is, from what is known of one example."""
+    held, axis = inner(tensor)
+    if axis is None:
+        return what
+    if isinstance(what, Value):
+        units = what.units
+        if units is None:
+            return Value(what.op)
+        return Value(what.op, units.unsqueeze(axis).expand(held.shape))
+    return tuple(
+        replace(
+            origin,
+            coordinates=tuple(
+                own.unsqueeze(axis).expand(held.shape) for own in origin.coordinates
+            ),
+            order=None,
+        )
+        for origin in what
+    )
 
 
 def with_base(value: Value, base: Base) -> Value:

@@ -8,7 +8,7 @@ unit variance.
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,10 @@ NEUTRAL = "the output projected on a fixed random direction"
 
 CACHES = frozenset({"past_key_values", "hidden_states", "attentions", "cross_attentions", "mems"})
 """Outputs of Hugging Face models that no loss is computed from."""
+
+
+DEEPEST = 6
+"""Containers within containers that are searched for tensors."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,9 @@ def choose_loss(output: Any, rest: tuple[Any, ...], loss: Loss | None, seed: int
     Raises:
         FaninError: The person's loss fails, or is no single number with a gradient.
     """
-    found = tuple(outputs_of(output))
+    found = tuple(
+        t.values() if t.is_nested else t for t in tensors_in(output, CACHES | {"loss"})
+    )
     if loss is not None:
         return _given(output, rest, loss, found)
     own = _own_loss(output)
@@ -183,33 +189,39 @@ def _projected(output: Tensor, seed: int, index: int) -> Tensor:
     return (output * drawn.to(output.dtype)).sum() / examples
 
 
-def outputs_of(value: Any, depth: int = 0) -> Iterator[Tensor]:
-    """Find the tensors of an output, whatever it is.
+def tensors_in(value: Any, leaving_out: frozenset[str] = frozenset()) -> Iterator[Tensor]:
+    """Find the tensors in an input or output, whatever it is.
 
     Args:
         value: A tensor, or lists, tuples, mappings, dataclasses or objects of such.
-        depth: How deep the search is already.
+        leaving_out: Names of entries that do not count.
 
     Yields:
-        Each tensor once.
+        Each tensor.
     """
+    yield from _found(value, leaving_out, 0)
+
+
+def _found(value: Any, leaving_out: frozenset[str], depth: int) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
-    elif depth > 4:
-        return
+    elif depth < DEEPEST:
+        for item in _items(value, leaving_out, outermost=depth < 2):
+            yield from _found(item, leaving_out, depth + 1)
+
+
+def _items(value: Any, leaving_out: frozenset[str], outermost: bool) -> Iterable[Any]:
+    if isinstance(value, list | tuple):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        named = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
     elif isinstance(value, Mapping):
-        for key, item in value.items():
-            if key not in CACHES and key != "loss":
-                yield from outputs_of(item, depth + 1)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from outputs_of(item, depth + 1)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for one in dataclasses.fields(value):
-            if one.name not in CACHES and one.name != "loss":
-                yield from outputs_of(getattr(value, one.name), depth + 1)
-    elif hasattr(value, "__dict__") and depth == 0 and not isinstance(value, nn.Module):
-        yield from outputs_of(vars(value), depth + 1)
+        named = dict(value)
+    elif outermost and hasattr(value, "__dict__") and not isinstance(value, nn.Module | type):
+        named = vars(value)
+    else:
+        return ()
+    return [item for name, item in named.items() if name not in leaving_out]
 
 
 def describe(value: Any) -> str:

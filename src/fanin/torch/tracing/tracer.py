@@ -25,11 +25,23 @@ from fanin.torch.layouts import Site, memory, module_names, survey
 from fanin.torch.tracing.measure import Measured, measure
 from fanin.torch.tracing.origins import identity
 from fanin.torch.tracing.recorder import Recorder
-from fanin.torch.tracing.recording import WHOLE, Call, Recording, tensors_of
-from fanin.torch.tracing.running import Arguments, Chosen, Loss, bind, choose_loss, describe
+from fanin.torch.tracing.recording import WHOLE, Call, Recording
+from fanin.torch.tracing.running import (
+    Arguments,
+    Chosen,
+    Loss,
+    bind,
+    choose_loss,
+    describe,
+    tensors_in,
+)
 from fanin.torch.tracing.untouched import Guard, untouched
 from fanin.trace import Kind, Op, Part, Trace, TracedParameter, Use
 from fanin.trace.structure import surroundings
+
+
+ENDS = (Kind.OUTPUT, Kind.LOSS)
+"""What every signal that matters leads to."""
 
 
 def trace(model: nn.Module, *batch: Any, loss: Loss | None = None, seed: int = 0) -> Trace:
@@ -144,7 +156,7 @@ def _forward(
     guard: Guard,
     sites: tuple[Site, ...],
 ) -> Chosen:
-    for tensor in tensors_of([*arguments.args, arguments.kwargs]):
+    for tensor in tensors_in([*arguments.args, arguments.kwargs]):
         if not isinstance(tensor, nn.Parameter):
             recording.add(
                 Kind.INPUT, Call("input", (), {}, tensor, lambda _: None), [], units=_last(tensor)
@@ -249,7 +261,15 @@ def _backward(chosen: Chosen, leaves: dict[int, list[Tensor]]) -> dict[int, Meas
     flat = [(index, tensor) for index, tensors in leaves.items() for tensor in tensors]
     if chosen.value is None or not flat:
         return {}
-    gradients = torch.autograd.grad(chosen.value, [tensor for _, tensor in flat], allow_unused=True)
+    wanted = [tensor for _, tensor in flat]
+    try:
+        gradients = torch.autograd.grad(chosen.value, wanted, allow_unused=True)
+    except Exception as problem:
+        raise FaninError(
+            f"the forward pass went through, but no gradient could be sent back from the loss "
+            f"({chosen.name}): {type(problem).__name__}: {problem}. A training step of this model "
+            "would fail in the same way, unless the model goes backward by itself"
+        ) from problem
     measured = dict[int, Measured]()
     with torch.no_grad():
         for (index, tensor), gradient in zip(flat, gradients, strict=True):
@@ -288,7 +308,7 @@ def _assemble(
         for use, cut in zip(own, uses[index], strict=True)
         if use.layout is not None
     }
-    kept, places = _alive(ops, uses)
+    kept, places = _alive(ops, uses, recording.constant)
     ops = tuple(kept)
     parameters = tuple(
         TracedParameter(
@@ -309,15 +329,22 @@ def _assemble(
     )  # fmt: skip
 
 
-def _alive(ops: tuple[Op, ...], uses: dict[int, list[Use]]) -> tuple[list[Op], dict[int, int]]:
-    """Leave out what nothing comes of: the steps of an activation that was recognised as a whole."""
+def _alive(
+    ops: tuple[Op, ...], uses: dict[int, list[Use]], constant: set[int]
+) -> tuple[list[Op], dict[int, int]]:
+    """Leave out what nothing comes of: the steps of an activation that was recognised as a whole.
+
+    So are uses on the way to a weight, such as the power iteration of a spectral norm, where the
+    parameter has others.
+    """
+    reached = _leading_to(ops, {i for i, op in enumerate(ops) if op.kind in ENDS})
+    for index, own in uses.items():
+        live = [use for use in own if use.op in reached or use.op not in constant]
+        uses[index] = live or own
     needed = {use.op for own in uses.values() for use in own}
-    alive = list[bool]([False] * len(ops))
-    ends = (Kind.INPUT, Kind.OUTPUT, Kind.LOSS)
-    for index in range(len(ops) - 1, -1, -1):
-        if index in needed or ops[index].kind in ends:
-            alive[index] = True
-            needed.update(ops[index].inputs)
+    needed |= {i for i, op in enumerate(ops) if op.kind is Kind.INPUT or op.kind in ENDS}
+    needed = _leading_to(ops, needed)
+    alive = [index in needed for index in range(len(ops))]
     places = {old: new for new, old in enumerate(i for i, own in enumerate(alive) if own)}
     kept = [
         replace(op, inputs=tuple(places[before] for before in op.inputs))
@@ -325,6 +352,14 @@ def _alive(ops: tuple[Op, ...], uses: dict[int, list[Use]]) -> tuple[list[Op], d
         if alive[index]
     ]
     return kept, places
+
+
+def _leading_to(ops: tuple[Op, ...], ends: set[int]) -> set[int]:
+    found = set(ends)
+    for index in range(len(ops) - 1, -1, -1):
+        if index in found:
+            found.update(ops[index].inputs)
+    return found
 
 
 def _renamed(

@@ -85,6 +85,8 @@ def untouched(model: nn.Module, seed: int, purpose: str) -> Generator[Guard]:
         torch.is_grad_enabled(),
     )
     try:
+        for parameter, _, _ in parameters:
+            parameter.grad = None  # a backward pass inside the model would add to it in place
         with seeded(seed, purpose):
             yield guard
     finally:

@@ -30,12 +30,26 @@ def as_signal(recording: Recording, tensor: Any) -> Value | None:
         origins = recording.origins(tensor)
         if origins:
             call = Call("parameter", (), {}, tensor, lambda _: None)
+            axes = (tensor.ndim - 1,) if tensor.ndim else ()
             index = recording.add(
-                Kind.EMBEDDING, call, [], detail="learned", units=(-1 % tensor.ndim,)
+                Kind.EMBEDDING, call, [], detail="learned", units=axes, carried=origins
             )
             recording.use(origins, index, Part.PIECE)
             value = recording.value(tensor)
     return value
+
+
+def changing(recording: Recording, value: Value | None) -> Value | None:
+    """Keep the signal that a weight was changed by, if it depends on the input.
+
+    Args:
+        recording: What is recorded so far.
+        value: The weight as a signal, if it is one.
+
+    Returns:
+        The same; None for what is the same for every input.
+    """
+    return None if value is None or value.op in recording.constant else value
 
 
 def linear(recording: Recording, call: Call) -> None:
@@ -115,6 +129,10 @@ def _product(
     operands = (left, right)
     signals = [recording.read(operand) for operand in operands]
     origins = [recording.origins(operand) for operand in operands]
+    if not any(origins):
+        # A weight that a signal has changed is still summed over; of two, the right one.
+        carried = [recording.weight(operand) for operand in operands]
+        origins = [() if carried[1] else carried[0], carried[1]]
     if origins[0] and origins[1]:
         recording.know(call.out, _multiplied(origins, how, call))
         return
@@ -127,7 +145,11 @@ def _product(
         roles = how.roles(weight)
         fans = Fans(_count(sizes, roles, IN), _count(sizes, roles, OUT))
         index = recording.add(
-            Kind.LINEAR, call, [signals[1 - weight]], units=how.units(weight), own=True
+            Kind.LINEAR,
+            call,
+            [signals[1 - weight], changing(recording, signals[weight])],
+            units=how.units(weight),
+            own=True,
         )
         recording.use_kernel(origins[weight], index, roles, fans)
         _bias(recording, bias, index, fans)
@@ -220,13 +242,13 @@ def convolution(recording: Recording, call: Call) -> None:
         steps = stride[0] ** spatial
     build = Layout.conv_transpose if transposed else Layout.conv
     fans = build(spatial, groups, steps).fans(weight.shape)
-    signal = as_signal(recording, data)
+    signals = [as_signal(recording, data), changing(recording, recording.read(weight))]
     channels = call.out.ndim - spatial - 1
-    index = recording.add(Kind.CONVOLUTION, call, [signal], units=(channels,), own=True)
+    index = recording.add(Kind.CONVOLUTION, call, signals, units=(channels,), own=True)
     first, second = (IN, OUT) if transposed else (OUT, IN)
     roles = (first, second, *[KERNEL] * spatial)
     recording.use_kernel(
-        recording.origins(weight), index, roles, fans,
+        recording.weight(weight), index, roles, fans,
         groups=groups, stride=steps, transposed=transposed,
     )  # fmt: skip
     _bias(recording, call.argument(2, "bias"), index, fans)
@@ -376,14 +398,20 @@ def other(recording: Recording, call: Call) -> None:
     signals = [recording.read(tensor) for tensor in operands]
     origins = [origin for tensor in operands for origin in recording.origins(tensor)]
     if not any(signal is not None for signal in signals):
-        _derived(recording, call, operands)
+        derived(recording, call, operands)
         return
     index = recording.add(Kind.OTHER, call, signals)
     recording.use(origins, index, Part.OTHER)
 
 
-def _derived(recording: Recording, call: Call, operands: Sequence[Tensor]) -> None:
-    """Follow parameters into a result that is made of nothing else."""
+def derived(recording: Recording, call: Call, operands: Sequence[Tensor]) -> None:
+    """Follow parameters into a result that is made of nothing else.
+
+    Args:
+        recording: What is recorded so far.
+        call: The call.
+        operands: Its tensors.
+    """
     results = [*tensors_of(call.out)]
     if len(results) != 1:
         for result in results:
