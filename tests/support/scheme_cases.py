@@ -18,7 +18,12 @@ FACTOR = {"gain": NUMBERS | ACTIVATIONS}
 PARTS = st.sampled_from(
     [
         parse(text)
-        for text in ("zeros", "normal(0, 0.02)", "he_normal(gain='leaky_relu(0.2)')", "constant(-1)")
+        for text in (
+            "zeros",
+            "normal(0, 0.02)",
+            "he_normal(gain='leaky_relu(0.2)')",
+            "constant(-1)",
+        )
     ]
 )
 
@@ -69,7 +74,11 @@ def calls(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     The test builds the scheme: the checker of annotations may not run inside a strategy.
     """
     name = draw(st.sampled_from(sorted(ARGUMENTS)))
-    required = {argument for argument in ARGUMENTS[name] if argument in {"value", "high", "numbers", "parts"}}
+    required = {
+        argument
+        for argument in ARGUMENTS[name]
+        if argument in {"value", "high", "numbers", "parts"}
+    }
     given = {
         argument: draw(values)
         for argument, values in ARGUMENTS[name].items()

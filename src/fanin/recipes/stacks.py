@@ -27,7 +27,7 @@ from fanin.schemes import (
     scaled_orthogonal,
 )
 from fanin.theory import activation, gain
-from fanin.theory.mirror import mirrored as odd_part
+from fanin.theory import mirrored as odd_part
 
 DEEP = 8
 """Kernels in a row from which units are mirrored: in a shorter stack a gain does as well, and the

@@ -187,9 +187,7 @@ def _normalise(
     else:
         carried = tuple(origin.passed(call.name) for origin in signal.carried)
         _gains_before(recording, _lineage(recording, signal.op))
-        recording.add(
-            Kind.NORM, call, [signal], detail="by hand", units=units, carried=carried
-        )
+        recording.add(Kind.NORM, call, [signal], detail="by hand", units=units, carried=carried)
 
 
 def _gains_before(recording: Recording, steps: set[int]) -> None:

@@ -190,14 +190,14 @@ def _view_of_signal(
         carried = tuple(
             part
             for origin in value.carried
-            for part in moved(origin, call.name.strip("_"), call.apply, len(results))[place:place + 1]
+            for part in moved(origin, call.name.strip("_"), call.apply, len(results))[
+                place : place + 1
+            ]
         )
         if same and result.shape == source.shape:
             recording.know(result, replace(value, units=kept))
         else:
-            recording.know(
-                result, Value(value.op, kept, None, value.statistic, carried, object())
-            )
+            recording.know(result, Value(value.op, kept, None, value.statistic, carried, object()))
 
 
 def _shadows(call: Call, units: Tensor, results: list[Tensor]) -> list[Tensor | None]:
@@ -295,9 +295,7 @@ def _norm(recording: Recording, call: Call) -> None:
         last = call.name in ("layer_norm", "rms_norm") or call.out.ndim < 2
         units = (call.out.ndim - 1,) if last else (1,)
     carried = _carried(value, call.name)
-    index = recording.add(
-        Kind.NORM, call, [value], detail=call.name, units=units, carried=carried
-    )
+    index = recording.add(Kind.NORM, call, [value], detail=call.name, units=units, carried=carried)
     places = {
         "layer_norm": (2, 3), "group_norm": (2, 3), "batch_norm": (3, 4),
         "instance_norm": (3, 4), "rms_norm": (2, 9),
