@@ -5,7 +5,8 @@ for it. All of them are small enough for two cores and deep enough for a wrong s
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -128,7 +129,9 @@ class Block(nn.Module):
 
     def attend(self, x: Tensor) -> Tensor:
         """Two heads."""
-        q, k, v = (part.unflatten(-1, (2, -1)).transpose(-3, -2) for part in self.qkv(x).chunk(3, -1))
+        q, k, v = (
+            part.unflatten(-1, (2, -1)).transpose(-3, -2) for part in self.qkv(x).chunk(3, -1)
+        )
         scores = (q @ k.transpose(-2, -1)) * q.shape[-1] ** -0.5
         return self.out((scores.softmax(-1) @ v).transpose(-3, -2).flatten(-2))
 
@@ -174,7 +177,7 @@ def autoencoder() -> nn.Module:
     """Wide, narrow, wide."""
     sizes = (64, 256, 32, 8, 32, 256, 64)
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -195,7 +198,11 @@ def _stack_special(name: str, depth: int) -> tuple[str, str, Mapping[str, str], 
     if name == "tanh":
         return "orthogonal, critical (Pennington 2017)", "orthogonal", {}, False
     if name == "gelu":
-        rules = {"0.weight": "orthogonal(gain=1.84)", last: "orthogonal", "*.bias": "normal(0, 0.416)"}
+        rules = {
+            "0.weight": "orthogonal(gain=1.84)",
+            last: "orthogonal",
+            "*.bias": "normal(0, 0.416)",
+        }
         return "half-stable (Roberts 2022)", "orthogonal(gain=1.408)", rules, False
     return "LSUV, centred (Mishkin 2016)", "orthogonal", {}, True
 
@@ -213,13 +220,17 @@ def families() -> list[Family]:
         for name, make in ACTIVATIONS.items()
         for depth in (5, 20, 50, 100, 200)
     ]
-    image = lambda: digits((1, 8, 8))  # noqa: E731  # one line says it
-    delta = ("delta-orthogonal (Xiao 2018)", "delta_orthogonal(gain=relu)", {"0.weight": "orthogonal"}, False)
+    delta = (
+        "delta-orthogonal (Xiao 2018)",
+        "delta_orthogonal(gain=relu)",
+        {"0.weight": "orthogonal"},
+        False,
+    )
     rows += [
         Family(
             f"relu convolutions, {depth} layers",
             lambda depth=depth: convolutions(nn.ReLU, depth),
-            image, delta, rates=(0.001, 0.004, 0.016), steps=80, seeds=4,
+            lambda: digits((1, 8, 8)), delta, rates=(0.001, 0.004, 0.016), steps=80, seeds=4,
         )
         for depth in (20, 50)
     ]  # fmt: skip

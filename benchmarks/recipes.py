@@ -41,9 +41,7 @@ def plans(family: Family, data: Data) -> dict[str, Plan]:
     for name, recipe in COMMON.items():
         made[name] = fanin.plan(module, *shown, recipe=recipe)
     name, recipe, rules, calibrate = family.special
-    made[name] = fanin.plan(
-        module, shown[0], recipe=recipe, rules=dict(rules), calibrate=calibrate
-    )
+    made[name] = fanin.plan(module, shown[0], recipe=recipe, rules=dict(rules), calibrate=calibrate)
     return made
 
 
@@ -116,7 +114,10 @@ def _together(
                 value.sub_(rate * (first[name] / (1 - 0.9 ** (step + 1))) / size)
     with torch.no_grad():
         few = slice(0, 360)
-        loss = losses_of(forward(data.inputs[few], False), data.targets[few].expand(len(rates), *data.targets[few].shape))
+        loss = losses_of(
+            forward(data.inputs[few], False),
+            data.targets[few].expand(len(rates), *data.targets[few].shape),
+        )
         outputs = forward(data.held_out, False)
         wanted = data.wanted.expand(len(rates), *data.wanted.shape)
         if wanted.is_floating_point():
@@ -130,9 +131,7 @@ def losses_of(outputs: Tensor, targets: Tensor) -> Tensor:
     """One loss for each run."""
     if targets.is_floating_point():
         return (outputs - targets).square().flatten(1).mean(1)
-    flat = functional.cross_entropy(
-        outputs.flatten(0, 1), targets.flatten(0, 1), reduction="none"
-    )
+    flat = functional.cross_entropy(outputs.flatten(0, 1), targets.flatten(0, 1), reduction="none")
     return flat.view(targets.shape).mean(1)
 
 

@@ -24,7 +24,7 @@ def plan(
         str | None,
         typer.Option(
             help="A function that returns what the model takes, train.py:batch; a tuple for "
-            "several arguments. Without it the types of the layers decide."
+            "several arguments, a dict by name. Without it the types of the layers decide."
         ),
     ] = None,
     recipe: Annotated[
@@ -99,9 +99,4 @@ def plan(
 
 def _inputs(reference: str) -> tuple[Any, ...]:
     given = load_builder(reference)()
-    if isinstance(given, dict):
-        raise FaninError(
-            f"{reference} returns a dict; return what the model takes by position: one tensor, or "
-            "a tuple of them"
-        )
     return tuple(cast("list[Any]", given)) if isinstance(given, tuple | list) else (given,)

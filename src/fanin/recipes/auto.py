@@ -17,6 +17,7 @@ from fanin.recipes.slots import Role, Slot
 from fanin.recipes.stacks import stacked
 from fanin.schemes import (
     Scheme,
+    chrono,
     constant,
     forget_gate,
     normal,
@@ -32,6 +33,10 @@ percent, where a unit head would double it. Unit logits of C classes start near 
 at most, and the layers below learn faster than behind a small head (docs/recipes.md)."""
 
 
+LONG = 10
+"""Time steps from which forget gates are spread over times: below, a bias of 1 holds them all."""
+
+
 def auto() -> Recipe:
     """Keep the size of the signal from the input to the head, by what the trace of a batch shows.
 
@@ -41,12 +46,13 @@ def auto() -> Recipe:
     References:
         He, Zhang, Ren and Sun (2015), equations 7 to 10, for gains by activation; Martens et al.
         (2021), arXiv 2110.01765, for scaled orthogonal kernels; Hanin and Rolnick (2018), arXiv
-        1803.01719, for residual branches; Jozefowicz et al. (2015), section 3.2, for forget gates.
+        1803.01719, for residual branches; Jozefowicz et al. (2015), section 3.2, and Tallec and
+        Ollivier (2018), arXiv 1804.11188, equation 16, for forget gates.
     """
     return Recipe(
         "auto",
         (
-            Rule(forget_gate(), "forget gates start open", Role.BIAS, None, "*bias_ih*", "LSTM*"),
+            Rule(_memory, "forget gates start open", Role.BIAS, None, "*bias_ih*", "LSTM*"),
             Rule(_writer, "residual writer", KERNELS, Place.WRITER),
             Rule(_head, "head", KERNELS, Place.LAST),
             Rule(_kernel, "keeps the size of its signal", KERNELS),
@@ -58,6 +64,13 @@ def auto() -> Recipe:
         "fanin: gains of He et al. (2015), orthogonal rows, branches by their number",
         needs_trace=True,
     )
+
+
+def _memory(slot: Slot, _: Network) -> Decision:
+    steps = around(slot).steps
+    if steps < LONG:
+        return forget_gate(), "forget gates start open"
+    return chrono(float(steps)), f"forget gates remember for up to all {steps} steps"
 
 
 def _kernel(slot: Slot, network: Network) -> Decision:

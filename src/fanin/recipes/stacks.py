@@ -31,7 +31,7 @@ from fanin.theory import mirrored as odd_part
 
 DEEP = 8
 """Kernels in a row from which units are mirrored: in a shorter stack a gain does as well, and the
-pairs would only halve the number of different units at the start (docs/recipes.md has the table)."""
+pairs would only halve the number of different units at the start (docs/auto.md has the table)."""
 
 LARGEST_LIFT = 0.1
 """By how much a gain may exceed the one that keeps an infinitely small signal, at most."""
@@ -46,11 +46,13 @@ class Bend:
             where it is odd about its value at 0, ``"other"`` where none of that helps.
         slope: Slope at 0 of what carries the signal.
         straight: Whether that is a straight line.
+        offset: Whether it adds the same to every unit: its value at 0 is not 0.
     """
 
     kind: str
     slope: float
     straight: bool
+    offset: bool = False
 
 
 @cache
@@ -64,8 +66,8 @@ def bend(name: str) -> Bend:
         The answer, ``"other"`` for an activation that is not known.
 
     Example:
-        >>> bend("gelu"), bend("sigmoid").kind, bend("tanh").kind
-        (Bend(kind='mirror', slope=1.0, straight=True), 'centred', 'odd')
+        >>> bend("gelu").straight, bend("sigmoid").kind, bend("tanh").kind
+        (True, 'centred', 'odd')
     """
     try:
         known = activation(name)
@@ -79,7 +81,7 @@ def bend(name: str) -> Bend:
         kind = "odd" if abs(middle) < 1e-12 else "centred"
         return Bend(kind, tidy(half.initial_slope / 2), half.linear)
     if half.linear:
-        return Bend("mirror", tidy(half.initial_slope), straight=True)
+        return Bend("mirror", tidy(half.initial_slope), straight=True, offset=middle != 0)
     # A line that bends down is held by its slope at 0; one that bends up would run away from it.
     bends_down = bool((np.diff(np.abs(half(z[301:])) / z[301:]) <= 1e-9).all())
     if half.initial_slope > 0 and bends_down:
@@ -120,8 +122,8 @@ def lift(depth: int) -> float:
     """Tell how far above the critical gain a stack of a given depth may be.
 
     At a gain of 1 + e, tanh settles at a signal of mean square about e and multiplies the mean
-    square of the gradient by about ``1 + 4 e**2 / 3`` per layer: with e the inverse root of the
-    depth that is a factor below 4 from end to end, and small signals grow instead of dying out.
+    square of the gradient by about ``1 + 4 e**2 / 3`` per layer: with e = 0.7 / sqrt(depth) that is
+    a factor below 2 from end to end, and small signals grow instead of dying out.
 
     Args:
         depth: Kernels in the stack.
@@ -130,7 +132,7 @@ def lift(depth: int) -> float:
         The factor.
 
     Example:
-        >>> lift(20), round(lift(400), 3)
+        >>> lift(20), round(lift(196), 3)
         (1.1, 1.05)
 
     References:
@@ -138,7 +140,7 @@ def lift(depth: int) -> float:
         expanded to second order in q: V(q) = g**2 (q - 2 q**2 + 17 q**3 / 3), and
         chi_1 = g**2 (1 - 2 q + 7 q**2).
     """
-    return 1 + min(LARGEST_LIFT, 1 / math.sqrt(depth))
+    return 1 + min(LARGEST_LIFT, 0.7 / math.sqrt(depth))
 
 
 def _mirrored(slot: Slot, before: bool, after: bool, depth: int) -> Decision:
@@ -160,7 +162,7 @@ def _position(index: int, of: int) -> str:
 
 
 def _isometry(slot: Slot, value: float, depth: int) -> Scheme:
-    """Take the centre tap in a deep stack of convolutions: a whole kernel would not keep lengths."""
+    """Take the centre tap in a deep stack of convolutions: whole kernels would not keep lengths."""
     outputs, inputs = _sizes(slot)
     deep = depth >= DEEP and slot.layout is not None and bool(slot.layout.kernel_axes)
     if deep and outputs >= inputs and around(slot).fed_by != "input":
@@ -179,21 +181,25 @@ def _sizes(slot: Slot) -> tuple[int, int]:
 def _mirrors_outputs(slot: Slot, network: Network) -> bool:
     """Tell whether the units of a kernel come in pairs: the next kernel has to know."""
     chain = around(slot).chain
-    if chain is None or chain.of < DEEP or len(chain.after) != 1 or not around(slot).paired:
+    if chain is None or len(chain.after) != 1 or not around(slot).paired:
         return False
-    return _pair(slot, network.slot(chain.after[0]))
+    return _pair(slot, network.slot(chain.after[0]), chain.of)
 
 
 def _mirrors_inputs(slot: Slot, network: Network) -> bool:
     chain = around(slot).chain
-    if chain is None or chain.of < DEEP or len(chain.before) != 1:
+    if chain is None or len(chain.before) != 1:
         return False
     first = network.slot(chain.before[0])
-    return around(first).paired and _pair(first, slot)
+    return around(first).paired and _pair(first, slot, chain.of)
 
 
-def _pair(first: Slot, second: Slot) -> bool:
+def _pair(first: Slot, second: Slot, depth: int) -> bool:
+    """Tell whether the units between two kernels are mirrored."""
     between = around(first).followed_by
+    # A common offset (of softplus) swamps the signal after a few layers already.
+    if depth < DEEP and not bend(between).offset:
+        return False
     alike = all(
         own.role in KERNELS
         and own.layout is not None

@@ -40,7 +40,8 @@ class mirrored(MatrixScheme):
     References:
         Balduzzi, Frean, Leary, Lewis, Ma and McWilliams (2017), The Shattered Gradients Problem,
         arXiv 1702.08591, on the looks-linear initialisation. Xiao et al. (2018), arXiv 1806.05393,
-        for the centre tap, and Martens et al. (2021), arXiv 2110.01765, for the scale of rectangles.
+        for the centre tap, and Martens et al. (2021), arXiv 2110.01765, for how rectangles are
+        scaled.
     """
 
     gain: float | str = field(default=1.0, metadata=FACTOR)

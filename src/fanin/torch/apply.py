@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from fanin.draws import Constant, key
 from fanin.errors import FaninError
-from fanin.recipes import Plan, Row, Rules, assign
+from fanin.recipes import Plan, Row, Rules
+from fanin.recipes import plan as decide
 from fanin.recipes.applied import Applied
 from fanin.recipes.fit import fit
 from fanin.schemes import ElementwiseScheme, Scheme, keep
@@ -228,7 +229,7 @@ def planned(sites: tuple[Site, ...], scheme: Start, rules: Rules | None = None) 
         plan = replace(given, rows=fit(given, slots))
     else:
         refuse(sites)
-        plan = assign(slots, given, rules)
+        plan = decide(slots, given, rules)
     for site, row in zip(sites, plan.rows, strict=True):
         refuse_overflow(row, site.place.tensors[0])
     return plan

@@ -7,16 +7,18 @@ memory yet (meta), `init_` itself writes them, one training after the other.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fanin.draws import Constant
-from fanin.recipes import Plan, Row, Rules
+from fanin.recipes import Plan, Row, Rules, Slot, as_recipe, plan
 from fanin.schemes import ElementwiseScheme, Scheme, keep
 from fanin.torch.apply import init_, planned
 from fanin.torch.layouts import survey
+from fanin.torch.planning import read
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,18 @@ class Starts:
 
 
 def plans_of(
-    module: nn.Module, schemes: Sequence[str | Scheme | Plan], rules: Rules
+    module: nn.Module,
+    schemes: Sequence[str | Scheme | Plan],
+    rules: Rules,
+    batch: tuple[Any, ...] = (),
 ) -> tuple[Plan, ...]:
     """Settle the plan of every scheme.
 
     Args:
         module: The network.
-        schemes: The schemes, or plans that are there already.
+        schemes: The schemes, recipes by name, or plans that are there already.
         rules: Pattern of parameter names to scheme, as for `init_`; a plan takes none.
+        batch: What the network is run on, once, if a recipe asks where its parameters stand.
 
     Returns:
         One plan for each.
@@ -49,14 +55,20 @@ def plans_of(
         FaninError: As for `init_`.
 
     Example:
-        >>> plans = plans_of(nn.Linear(4, 2), ["he_normal", "zeros"], {})
+        >>> plans = plans_of(nn.Linear(4, 2), ["he_normal", "auto"], {}, (torch.ones(8, 4),))
         >>> [str(plan.rows[0].scheme) for plan in plans]
-        ['he_normal', 'zeros']
+        ['he_normal', 'scaled_orthogonal']
     """
     sites = survey(module)
-    return tuple(
-        planned(sites, scheme, None if isinstance(scheme, Plan) else rules) for scheme in schemes
-    )
+    seen: tuple[Slot, ...] | None = None
+    plans = list[Plan]()
+    for scheme in schemes:
+        if isinstance(scheme, str) and as_recipe(scheme).needs_trace:
+            seen = seen or read(module, batch).slots
+            plans.append(planned(sites, plan(seen, scheme, rules, keep_unknown=True)))
+        else:
+            plans.append(planned(sites, scheme, None if isinstance(scheme, Plan) else rules))
+    return tuple(plans)
 
 
 def stack_starts(module: nn.Module, plans: Sequence[Plan], seeds: Sequence[int]) -> Starts:
@@ -81,7 +93,7 @@ def stack_starts(module: nn.Module, plans: Sequence[Plan], seeds: Sequence[int])
         torch.Size([3, 2, 2, 4])
     """
     sites = survey(module)
-    fitted = [planned(sites, plan) for plan in plans]
+    fitted = [planned(sites, own_plan) for own_plan in plans]
     own = dict(module.named_parameters())
     as_used = {site.slot.name: site.slot.shape for site in sites}
     as_kept = {name: tuple(parameter.shape) for name, parameter in own.items()}
@@ -89,8 +101,8 @@ def stack_starts(module: nn.Module, plans: Sequence[Plan], seeds: Sequence[int])
         return _one_by_one(module, fitted, seeds)
     leading = (len(seeds), len(fitted))
     drawn = {name: np.empty((*leading, *p.shape), np.float32) for name, p in own.items()}
-    for p, plan in enumerate(fitted):
-        for name, row in zip(as_used, plan.rows, strict=True):
+    for p, own_plan in enumerate(fitted):
+        for name, row in zip(as_used, own_plan.rows, strict=True):
             if _is_constant(row):
                 drawn[name][:, p] = row.values(seeds[0])
             elif not isinstance(row.scheme, keep):
@@ -99,8 +111,8 @@ def stack_starts(module: nn.Module, plans: Sequence[Plan], seeds: Sequence[int])
     stacks = {
         name: torch.as_tensor(drawn[name]).to(held.device, held.dtype) for name, held in own.items()
     }
-    for p, plan in enumerate(fitted):
-        for name, row in zip(as_used, plan.rows, strict=True):
+    for p, own_plan in enumerate(fitted):
+        for name, row in zip(as_used, own_plan.rows, strict=True):
             if isinstance(row.scheme, keep):
                 stacks[name][:, p] = own[name].detach()
     return Starts(
@@ -123,8 +135,8 @@ def _one_by_one(module: nn.Module, plans: Sequence[Plan], seeds: Sequence[int]) 
     leading = (len(seeds), len(plans))
     try:
         for seed in seeds:
-            for plan in plans:
-                init_(module, plan, seed)
+            for own_plan in plans:
+                init_(module, own_plan, seed)
                 states.append(_state(module))
                 _restore(module, before)  # what the next plan keeps is from before
     finally:

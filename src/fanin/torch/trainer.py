@@ -38,6 +38,9 @@ THREAD_WORK = 2**26
 second takes nothing off a step of 2**18 and a quarter off one of 2**24; where another process wants
 one of the cores, it makes every operation of the step wait, measured as 8 ms instead of 0.03."""
 
+SHOWN = 256
+"""Examples of the training part that a recipe is shown, enough for the size of the inputs."""
+
 Curves = dict[str, NDArray[np.float32]]
 
 
@@ -113,7 +116,7 @@ class TorchTrainer:
         with _opened(task) as module:
             examination = self._examine(module, task)
             together = examination.obstacle is None
-            plans = plans_of(module, task.design.schemes, task.rules)
+            plans = plans_of(module, task.design.schemes, task.rules, _shown(task, module))
             stacks: list[tuple[Sequence[Plan], Sequence[int], Curves]] = [(plans, seeds, curves)]
             if not together:
                 tick = _Share(tick, len(plans) * len(seeds))
@@ -134,12 +137,18 @@ class TorchTrainer:
 
     def _examine(self, module: nn.Module, task: Task) -> Examination:
         design = task.design
-        plans = plans_of(module, design.schemes[:1], task.rules)
+        plans = plans_of(module, design.schemes[:1], task.rules, _shown(task, module))
         start = stack_starts(module, plans, design.seeds[:1])
         with seeded(design.seed, "examination"):
             examination = examine(module, start, task)
         self._obstacle, self._doubt = examination.obstacle, examination.doubt
         return examination
+
+
+def _shown(task: Task, module: nn.Module) -> tuple[Tensor, Tensor]:
+    """Take a few examples, by which a recipe sees where the parameters stand."""
+    features, targets = _tensors(task, module)[0]
+    return features[:SHOWN], targets[:SHOWN]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 
 from fanin.calls import split_calls
 from fanin.errors import FaninError, MissingExtra, need
+from fanin.recipes import as_recipe
 from fanin.schemes import Scheme, as_scheme
 from fanin.studies.data import Data
 from fanin.studies.design import Design, Loss, check_loss, plan_points
@@ -56,8 +57,8 @@ def compare(
             that builds an ``nn.Module`` which turns a batch of features into logits.
         data: A CSV or Parquet file, a data set of scikit-learn by name, ``"openml:"`` and a name, a
             DataFrame, or arrays; see `fanin.studies.data.load`.
-        schemes: What is compared, such as ``"zeros, he_normal, normal(std=0.01)"``; biases start at
-            zero and norm gains at one.
+        schemes: What is compared, such as ``"zeros, he_normal, normal(std=0.01)"``, for the kernels
+            (biases start at zero and norm gains at one), or recipes such as ``"auto"``.
         target: Name of the target column.
         scale: Standardise the features by the training part.
         holdout: Fraction of the rows held out, from 0 to below 1.
@@ -139,7 +140,7 @@ def _printed(schemes: Schemes) -> tuple[str, ...]:
         listed = (schemes,)
     else:
         listed = schemes
-    return tuple(str(as_scheme(scheme)) for scheme in listed)
+    return tuple(str(as_recipe(scheme)) for scheme in listed)
 
 
 def _check_builds(network: object) -> None:

@@ -31,7 +31,7 @@ def passed(name: str, q: float) -> float | None:
         not known, or a q for which there is none.
 
     Example:
-        >>> passed("relu", 2.0), passed("snake", 1.0)
+        >>> round(passed("relu", 2.0), 12), passed("snake", 1.0)
         (1.0, None)
 
     References:
