@@ -33,30 +33,40 @@ COMMON = {"torch": "torch_default", "he": "he", "glorot": "glorot"}
 Scores = NDArray[np.float64]
 
 
-def plans(family: Family, data: Data) -> dict[str, Plan]:
-    """Plan every scheme of a row; the network is shown a batch and its targets."""
+def plans(family: Family, data: Data) -> dict[str, list[Plan]]:
+    """Plan every scheme of a row, for each seed; the network is shown a batch and its targets."""
     module = family.build()
     shown = data.inputs[:256], data.targets[:256]
-    made = {"auto": fanin.plan(module, *shown)}
-    for name, recipe in COMMON.items():
-        made[name] = fanin.plan(module, *shown, recipe=recipe)
     name, recipe, rules, calibrate = family.special
-    made[name] = fanin.plan(module, shown[0], recipe=recipe, rules=dict(rules), calibrate=calibrate)
+    made = {"auto": [fanin.plan(module, *shown)] * family.seeds}
+    for common, default in COMMON.items():
+        made[common] = [fanin.plan(module, *shown, recipe=default)] * family.seeds
+    # What is measured on a batch holds for the weights it was measured with.
+    made[name] = [
+        fanin.plan(
+            module, shown[0], recipe=recipe, rules=dict(rules), calibrate=calibrate, seed=seed
+        )
+        for seed in range(family.seeds)
+    ]
     return made
 
 
-def train(family: Family, data: Data, made: dict[str, Plan]) -> tuple[Scores, Scores]:
+def train(family: Family, data: Data, made: dict[str, list[Plan]]) -> tuple[Scores, Scores]:
     """Train every scheme from every seed at every rate.
 
     Returns:
         Final training loss and held-out score, each (scheme, seed, rate).
     """
     module, seeds = family.build(), list(range(family.seeds))
-    starts = stack_starts(module, list(made.values()), seeds).parameters
+    drawn = [
+        stack_starts(module, [own[seed]], [seed]).parameters
+        for own in made.values()
+        for seed in seeds
+    ]
     runs = (len(made), len(seeds), len(family.rates))
     values = {
-        name: own.transpose(0, 1).unsqueeze(2).expand(*runs, *own.shape[2:]).flatten(0, 2).clone()
-        for name, own in starts.items()
+        name: torch.cat([start[name][0] for start in drawn]).repeat_interleave(runs[2], 0)
+        for name in drawn[0]
     }
     rates = torch.tensor(family.rates).repeat(runs[0] * runs[1])
     seed_of = np.tile(np.repeat(seeds, runs[2]), runs[0])
