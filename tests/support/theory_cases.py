@@ -43,7 +43,8 @@ CRITICAL_WITHOUT_BIAS = {
     "tanh": 1.0,
     "erf": 0.886227,
     "elu": 1.0,
-    "selu": 0.6909,
+    # The survey has 0.6909; by hand it is 1 / (scale sqrt((1 + alpha^2) / 2)).
+    "selu": 0.690486,
     "gelu": 2.0,
     "silu": 2.0,
     "mish": 1.6667,

