@@ -305,7 +305,9 @@ def _with_constant(
 def _is_mask(call: Call) -> bool:
     """Tell whether the other factor is 0 or 1 at every place, as far as a sample shows."""
     for factor in tensors_of(call.args):
-        own = sample(factor.double()) if not factor.is_floating_point() else sample(factor)
+        if factor.is_complex():
+            continue
+        own = sample(factor if factor.is_floating_point() else factor.double())
         if own.numel() and bool(((own == 0) | (own == 1)).all()):
             return True
     return False

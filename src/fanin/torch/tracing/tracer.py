@@ -399,7 +399,7 @@ def _cut(use: Use, shape: tuple[int, ...], recording: Recording) -> Use:
         part = use.rows[1] - use.rows[0]
         even = part and size % part == 0 and use.rows[0] % part == 0
         return replace(use, layout=replace(layout, blocks=size // part)) if even else use
-    pieces = recording.pieces.get(use.op, set())
+    pieces = recording.read_of(use.op)
     total = recording.totals.get(use.op, 0)
     counts = {count for _, _, count in pieces}
     if WHOLE in pieces or len(counts) != 1 or not total or use.fans is None:
