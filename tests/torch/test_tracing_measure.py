@@ -53,7 +53,7 @@ SHAPES = [((7, 5), (1,)), ((6, 4, 3), (2,)), ((6, 4, 3, 3), (1,)), ((5, 3, 4), (
 @pytest.mark.parametrize(("shape", "units"), SHAPES)
 def test_every_figure(shape: tuple[int, ...], units: tuple[int, ...], dtype: torch.dtype) -> None:
     values = (normal(*shape) * 3 + 1).to(dtype)
-    signal = measure(values, units).signal()
+    signal = measure(values, units)
     # What is measured are the rounded values themselves, with sums in float32 at least.
     agree(signal, obvious(values.double().numpy(), units), 1e-5)
     assert signal.shape == shape
@@ -68,14 +68,14 @@ def test_dead_units_are_counted_exactly(dtype: torch.dtype) -> None:
     values[:, 11] = -1234.0
     values[:, 12] = 1000.0
     values[5, 12] = 1000.5 if dtype is not torch.bfloat16 else 1004.0
-    signal = measure(values, (1,)).signal()
+    signal = measure(values, (1,))
     assert signal.dead == pytest.approx(3 / 20)
     assert signal.unit_stds[0] == 0
 
 
 def test_a_small_spread_around_a_large_mean_is_not_lost() -> None:
     values = 1000 + 1e-2 * normal(512, 4)
-    signal = measure(values, (1,)).signal()
+    signal = measure(values, (1,))
     agree(signal, {"unit_stds": obvious(values.double().numpy(), (1,))["unit_stds"]}, 1e-4)
 
 
@@ -97,22 +97,22 @@ def test_saturated_means_that_the_slope_is_next_to_nothing(name: str) -> None:
     y = functions[name](x)
     steepest = float(slope(name, torch.linspace(-8, 8, 4001, dtype=torch.float64)).max())
     expected = float((slope(name, x) < 0.01 * steepest).double().mean())
-    assert measure(y, (1,), name).signal().saturated == pytest.approx(expected, abs=1e-12)
+    assert measure(y, (1,), name).saturated == pytest.approx(expected, abs=1e-12)
 
 
 def test_zeros_are_counted() -> None:
     y = F.relu(normal(50, 8))
-    signal = measure(y, (1,), "relu").signal()
+    signal = measure(y, (1,), "relu")
     assert signal.zero == pytest.approx(float((y == 0).double().mean()))
     assert signal.saturated == signal.zero
 
 
 def test_examples_that_are_the_same_correlate_fully() -> None:
     one = normal(1, 30)
-    assert measure(one.expand(6, 30), (1,)).signal().correlation == pytest.approx(1, abs=1e-6)
-    assert measure(one, (1,)).signal().correlation is None
+    assert measure(one.expand(6, 30), (1,)).correlation == pytest.approx(1, abs=1e-6)
+    assert measure(one, (1,)).correlation is None
     both = torch.cat([one, -one])
-    assert measure(both, (1,)).signal().correlation == pytest.approx(-1, abs=1e-6)
+    assert measure(both, (1,)).correlation == pytest.approx(-1, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_cannot_be_measured(tensor: Tensor) -> None:
 def test_values_that_are_not_finite_are_told() -> None:
     values = normal(6, 4)
     values[2, 1] = math.inf
-    assert not measure(values, (1,)).signal().finite
+    assert not measure(values, (1,)).finite
 
 
 class Network(nn.Module):

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from fanin.schemes import Fans, Layout
-from fanin.torch.tracing.measure import Measured, measure
+from fanin.torch.tracing.measure import measure
 from fanin.torch.tracing.origins import IN, OUT, Origin, line, stored_layout
 from fanin.torch.tracing.wrapped import inner, is_wrapped, whole
-from fanin.trace import Kind, Op, Part, Use
+from fanin.trace import Kind, Op, Part, Signal, Use
 
 SAMPLE = 512
 """Elements by which a hand-written activation is recognised."""
@@ -153,8 +153,8 @@ class Recording:
 
     ops: list[Op] = field(default_factory=list[Op])
     uses: dict[int, list[Use]] = field(default_factory=dict[int, list[Use]])
-    forward: dict[int, Measured] = field(default_factory=dict[int, Measured])
-    backward: dict[int, Measured] = field(default_factory=dict[int, Measured])
+    forward: dict[int, Signal] = field(default_factory=dict[int, Signal])
+    backward: dict[int, Signal] = field(default_factory=dict[int, Signal])
     pieces: dict[int, set[tuple[int, int, int]]] = field(
         default_factory=dict[int, set[tuple[int, int, int]]]
     )
