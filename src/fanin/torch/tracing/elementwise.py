@@ -16,7 +16,7 @@ from fanin.calls import format_number
 from fanin.errors import FaninError
 from fanin.theory import activation
 from fanin.torch.tracing.functions import ACTIVATIONS, activation_text
-from fanin.torch.tracing.origins import Origin, line, moved
+from fanin.torch.tracing.origins import Origin, moved, varying
 from fanin.torch.tracing.recording import (
     Base,
     Call,
@@ -266,13 +266,12 @@ def _along_units(origin: Origin, tensor: Tensor, units: Tensor | None) -> bool:
     """Tell whether a parameter has one value for each unit, the same at every position."""
     if units is None:
         return False
-    varying = {
+    found = {
         other - tensor.ndim
         for axis in range(len(origin.stored))
-        for other, size in enumerate(tensor.shape)
-        if size > 1 and len(line(origin, axis, other).unique()) > 1
+        for other in varying(origin, axis)
     }
-    return bool(varying) and varying <= {axis - units.ndim for axis in unit_axes(units)}
+    return bool(found) and found <= {axis - units.ndim for axis in unit_axes(units)}
 
 
 def _with_constant(
@@ -303,7 +302,9 @@ def _with_constant(
 def _is_mask(call: Call) -> bool:
     """Tell whether the other factor is 0 or 1 at every place, as far as a sample shows."""
     for factor in tensors_of(call.args):
-        own = sample(factor.double()) if not factor.is_floating_point() else sample(factor)
+        if factor.is_complex():
+            continue
+        own = sample(factor if factor.is_floating_point() else factor.double())
         if own.numel() and bool(((own == 0) | (own == 1)).all()):
             return True
     return False

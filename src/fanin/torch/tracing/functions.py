@@ -68,6 +68,12 @@ PARAMETERS = {
 }
 """Activations with a parameter: its name in torch and its default."""
 
+RANGES: dict[str, tuple[int, tuple[str, ...], tuple[float, ...]]] = {
+    "hardtanh": (1, ("min_val", "max_val"), (-1.0, 1.0)),
+    "softplus": (1, ("beta", "threshold"), (1.0, 20.0)),
+}
+"""Activations that have their name only with these arguments: where they stand, names, values."""
+
 VIEWS = frozenset(
     [
         "view",
@@ -512,6 +518,15 @@ def activation_text(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     text = ACTIVATIONS[name]
     if text == "gelu":
         return "gelu_tanh" if kwargs.get("approximate", "none") == "tanh" else "gelu"
+    if text in RANGES:
+        place, keywords, usual = RANGES[text]
+        given = tuple(
+            kwargs.get(name, args[place + own] if len(args) > place + own else default)
+            for own, (name, default) in enumerate(zip(keywords, usual, strict=True))
+        )
+        if given == usual:
+            return text
+        return "relu6" if text == "hardtanh" and given == (0, 6) else f"{text}{given}"
     if text in PARAMETERS:
         keyword, default = PARAMETERS[text]
         value = kwargs.get(keyword, args[1] if len(args) > 1 else default)

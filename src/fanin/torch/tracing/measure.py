@@ -1,14 +1,16 @@
-"""The moments of a torch tensor, in one pass and without waiting for the device.
+"""The moments of a torch tensor, in one pass over it.
 
-Figures stay on the device as one small vector until the pass is over. Only a few examples are
-compared with each other: their cosine is a mean over pairs, and eight give twenty-eight.
+The device forms a few sums, which are fetched at once; all figures follow from those on the host.
+Only a few examples are compared with each other: their cosine is a mean over pairs, and eight give
+twenty-eight.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fanin.trace import Signal
@@ -44,53 +46,7 @@ ENDS = {
 """Values at which an activation is exactly flat."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Figures that still lie on the device.
-
-    Attributes:
-        shape: Shape of the tensor.
-        figures: Mean, second moment, the three unit means, the three unit standard deviations, the
-            dead fraction, zero, saturated, correlation; nan where there is none.
-    """
-
-    shape: tuple[int, ...]
-    figures: Tensor
-
-    def signal(self) -> Signal:
-        """Fetch the figures.
-
-        Returns:
-            The signal.
-        """
-        return as_signal(self.shape, self.figures.tolist())
-
-
-def as_signal(shape: tuple[int, ...], figures: Sequence[float]) -> Signal:
-    """Name the figures of a measurement.
-
-    Args:
-        shape: Shape of the tensor.
-        figures: As in `Measured`.
-
-    Returns:
-        The signal.
-    """
-    mean, square, *units, dead, zero, saturated, correlation = figures
-    known = [None if math.isnan(value) else value for value in (dead, zero, saturated, correlation)]
-    whole = not math.isnan(units[0])
-    return Signal(
-        shape,
-        mean,
-        math.sqrt(square) if square >= 0 else math.nan,
-        (units[0], units[1], units[2]) if whole else None,
-        (units[3], units[4], units[5]) if whole else None,
-        *known,
-        finite=math.isfinite(mean) and math.isfinite(square),
-    )
-
-
-def measure(tensor: Tensor, units: Sequence[int] = (), activation: str = "") -> Measured | None:
+def measure(tensor: Tensor, units: Sequence[int] = (), activation: str = "") -> Signal | None:
     """Measure a tensor.
 
     Args:
@@ -100,6 +56,10 @@ def measure(tensor: Tensor, units: Sequence[int] = (), activation: str = "") -> 
 
     Returns:
         The figures; None for a tensor that has no memory, no elements, or no plain numbers.
+
+    Example:
+        >>> measure(torch.tensor([[1.0, 2.0], [3.0, 2.0]]), (1,)).unit_means
+        (2.0, 2.0, 2.0)
     """
     values = tensor.detach()
     if values.is_nested or values.layout is not torch.strided:
@@ -111,64 +71,92 @@ def measure(tensor: Tensor, units: Sequence[int] = (), activation: str = "") -> 
     if values.dtype in (torch.float16, torch.bfloat16):
         values = values.float()
     rest = [axis for axis in range(values.ndim) if axis not in units]
-    missing = values.new_full((), math.nan, dtype=torch.float64)
+    whole = not units or not rest
     # Two plain sums: torch's variance takes twenty times as long.
-    if units and rest:
-        count = math.prod(values.shape[axis] for axis in rest)
-        means = values.sum(rest).double().flatten() / count
-        squares = values.square().sum(rest).double().flatten() / count
-        square = squares.mean()
-        stds = (squares - means**2).clamp(min=0).sqrt()
-        close = stds <= CANCELLED * means.abs()
-        if bool(close.any()):
-            stds = torch.where(close, _exact_stds(values, units, rest, close), stds)
-        spread = [*_three(means), *_three(stds)]
-        dead = (stds == 0).double().mean()
-    else:
-        means = values.sum().double() / values.numel()
-        square = values.square().sum().double() / values.numel()
-        spread, dead = [missing] * 6, missing
-    zero, saturated = missing, missing
+    squared = values.square()
+    sums = [values.sum(), squared.sum()] if whole else [values.sum(rest), squared.sum(rest)]
+    counts = [values.count_nonzero(), _saturated(values, activation)] if activation else []
+    products = _products(values)
+    parts = [part.double().flatten() for part in (*sums, *counts, products)]
+    fetched = np.split(torch.cat(parts).cpu().numpy(), np.cumsum([len(part) for part in parts])[:-1])
+    number = values.numel() / len(fetched[0])
+    means, squares = fetched[0] / number, fetched[1] / number
+    zero = saturated = None
     if activation:
-        zero = (values == 0).double().mean()
-        saturated = _saturated(values, activation, missing)
-    figures = [means.mean(), square, *spread, dead, zero, saturated, _correlation(values, missing)]
-    return Measured(tuple(tensor.shape), torch.stack(figures))
+        zero = 1 - float(fetched[2][0]) / values.numel()
+        saturated = None if math.isnan(fetched[3][0]) else float(fetched[3][0]) / values.numel()
+    mean, square = float(means.mean()), float(squares.mean())
+    stds = None if whole else _deviations(values, (tuple(units), rest), means, squares)
+    return Signal(
+        tuple(tensor.shape),
+        mean,
+        math.sqrt(square) if square >= 0 else math.nan,
+        None if whole else _three(means),
+        None if stds is None else _three(stds),
+        None if stds is None else float((stds == 0).mean()),
+        zero,
+        saturated,
+        _correlation(fetched[-1]),
+        finite=math.isfinite(mean) and math.isfinite(square),
+    )
 
 
-def _exact_stds(values: Tensor, units: Sequence[int], rest: Sequence[int], close: Tensor) -> Tensor:
-    """Compute the deviations of units that hardly vary, where the two sums have lost them."""
-    first = values.permute(*units, *rest).flatten(len(units)).flatten(0, len(units) - 1)
-    stds = torch.zeros(len(first), dtype=torch.float64, device=values.device)
-    chosen = first[close]
-    varying = chosen.amax(1) > chosen.amin(1)
-    stds[close] = torch.where(varying, chosen.double().std(1, correction=0), 0.0)
+def _deviations(
+    values: Tensor,
+    axes: tuple[tuple[int, ...], list[int]],
+    means: NDArray[np.float64],
+    squares: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Compute the deviation of each unit; anew for those that hardly vary, where the sums lost it."""
+    with np.errstate(invalid="ignore"):
+        stds = np.sqrt(np.maximum(squares - means**2, 0))
+        close = stds <= CANCELLED * np.abs(means)
+    if close.any():
+        units, rest = axes
+        rows = values.permute(*units, *rest).flatten(len(units)).flatten(0, len(units) - 1)
+        chosen = rows[torch.from_numpy(close).to(rows.device)]
+        varying = chosen.amax(1) > chosen.amin(1)
+        exact = torch.where(varying, chosen.double().std(1, correction=0), 0.0)
+        stds[close] = exact.cpu().numpy()
     return stds
 
 
-def _three(values: Tensor) -> list[Tensor]:
-    return [values.min(), values.median(), values.max()]
+def _three(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    ordered = np.sort(values)
+    return float(ordered[0]), float(ordered[(len(ordered) - 1) // 2]), float(ordered[-1])
 
 
-def _saturated(values: Tensor, activation: str, missing: Tensor) -> Tensor:
+def _saturated(values: Tensor, activation: str) -> Tensor:
+    """Count the elements where the activation is flat; nan for one that is not known."""
     if activation in LIMITS:
-        return (values.abs() > LIMITS[activation]).double().mean()
+        return (values.abs() > LIMITS[activation]).sum()
     if activation == "sigmoid":
-        return ((values < SIGMOID) | (values > 1 - SIGMOID)).double().mean()
+        return ((values < SIGMOID) | (values > 1 - SIGMOID)).sum()
     if activation in ENDS:
         low, high = ENDS[activation]
-        return ((values <= low) | (values >= high)).double().mean()
-    return missing
+        flat = values <= low
+        return (flat if math.isinf(high) else flat | (values >= high)).sum()
+    return values.new_full((), math.nan)
 
 
-def _correlation(values: Tensor, missing: Tensor) -> Tensor:
-    """Average the cosine over pairs of examples."""
+def _products(values: Tensor) -> Tensor:
+    """Multiply a few examples with each other; empty where there are not two."""
     if values.ndim < 2 or values.shape[0] < 2:
-        return missing
+        return values.new_empty(0)
     few = values[:EXAMPLES].flatten(1)
-    few = few[:, :: max(1, few.shape[1] // ELEMENTS)].float()
-    lengths = few.norm(dim=1, keepdim=True)
-    directions = few / lengths
-    count = len(few)
-    total = directions.sum(0).square().sum() - count
-    return (total / (count * (count - 1))).double()
+    few = few[:, :: max(1, few.shape[1] // ELEMENTS)]
+    few = few / few.abs().amax().clamp(min=torch.finfo(few.dtype).tiny)
+    return few @ few.T
+
+
+def _correlation(products: NDArray[np.float64]) -> float | None:
+    """Average the cosine over pairs of examples."""
+    if not len(products):
+        return None
+    count = math.isqrt(len(products))
+    table = products.reshape(count, count)
+    lengths = np.sqrt(np.diagonal(table))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosines = table / np.outer(lengths, lengths)
+    mean = float((cosines.sum() - np.trace(cosines)) / (count * (count - 1)))
+    return None if math.isnan(mean) else mean

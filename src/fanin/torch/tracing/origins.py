@@ -172,7 +172,7 @@ def stored_layout(origin: Origin, roles: Sequence[str], **more: Any) -> Stored |
         The layout of the stored tensor; None if one of its axes is used in two ways that no layout
         can tell.
     """
-    spans = [_varying(origin, axis) for axis in range(len(origin.stored))]
+    spans = [varying(origin, axis) for axis in range(len(origin.stored))]
     found = dict[int, str]()
     blocks = 1
     for axis, span in enumerate(spans):
@@ -201,12 +201,21 @@ def stored_layout(origin: Origin, roles: Sequence[str], **more: Any) -> Stored |
     return Stored(layout, _rows(origin, axes[OUT][0], spans) if axes[OUT] else None)
 
 
-def _varying(origin: Origin, axis: int) -> list[int]:
-    """List the axes of the tensor at hand along which a stored coordinate changes."""
+def varying(origin: Origin, axis: int) -> list[int]:
+    """List the axes of the tensor at hand along which a stored coordinate changes.
+
+    Args:
+        origin: Where the tensor came from.
+        axis: The stored axis.
+
+    Returns:
+        The axes.
+    """
+    own = origin.coordinates[axis]
     return [
         other
-        for other, size in enumerate(origin.coordinates[axis].shape)
-        if size > 1 and len(line(origin, axis, other).unique()) > 1
+        for other, (size, stride) in enumerate(zip(own.shape, own.stride(), strict=True))
+        if size > 1 and stride != 0 and len(line(origin, axis, other).unique()) > 1
     ]
 
 

@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 
 from fanin.schemes import Fans, Layout
-from fanin.torch.tracing.measure import Measured, measure
+from fanin.torch.tracing.measure import measure
 from fanin.torch.tracing.origins import IN, OUT, Origin, line, stored_layout
 from fanin.torch.tracing.wrapped import inner, is_wrapped, whole
-from fanin.trace import Kind, Op, Part, Use
+from fanin.trace import Kind, Op, Part, Signal, Use
 
 SAMPLE = 512
 """Elements by which a hand-written activation is recognised."""
+
+PASSING = frozenset({Kind.ADD, Kind.MULTIPLY, Kind.DROPOUT})
+"""Operations that leave every unit where it was."""
 
 WHOLE = (0, 0, 0)
 """Stands for a reader that takes all units of an operation."""
@@ -150,8 +153,8 @@ class Recording:
 
     ops: list[Op] = field(default_factory=list[Op])
     uses: dict[int, list[Use]] = field(default_factory=dict[int, list[Use]])
-    forward: dict[int, Measured] = field(default_factory=dict[int, Measured])
-    backward: dict[int, Measured] = field(default_factory=dict[int, Measured])
+    forward: dict[int, Signal] = field(default_factory=dict[int, Signal])
+    backward: dict[int, Signal] = field(default_factory=dict[int, Signal])
     pieces: dict[int, set[tuple[int, int, int]]] = field(
         default_factory=dict[int, set[tuple[int, int, int]]]
     )
@@ -299,6 +302,8 @@ class Recording:
                 shadow = None
             if own and shadow is not None and index not in self.totals:
                 self.totals[index] = _extent(shadow)
+            elif kind in PASSING and shadow is not None and shadow is units:
+                self._pass_on(index, taken)
             fitting = tuple(own for own in carried if own.coordinates[0].shape == tensor.shape)
             self.know(tensor, Value(index, shadow, base, statistic, fitting))
             maker = whole(tensor).grad_fn
@@ -409,12 +414,34 @@ class Recording:
             return None if found is None else _inside(tensor, found)
         return None
 
+    def _pass_on(self, index: int, taken: Sequence[int]) -> None:
+        """Let an operation that keeps the units of one before it be cut in its stead."""
+        total = next((self.totals[op] for op in taken if op in self.totals), None)
+        if total is not None:
+            self.totals[index] = total
+
+    def read_of(self, op: int) -> set[tuple[int, int, int]]:
+        """List the parts that were read of an operation, be it behind a sum or a scale.
+
+        Args:
+            op: Index of the operation.
+
+        Returns:
+            The first unit, one past the last and how many, of each part.
+        """
+        while self.pieces.get(op) == {WHOLE}:
+            readers = [index for index, own in enumerate(self.ops) if op in own.inputs]
+            if len(readers) != 1 or self.totals.get(readers[0]) != self.totals[op]:
+                break
+            (op,) = readers
+        return self.pieces.get(op, set())
+
     def _piece(self, value: Value) -> tuple[int, int, int]:
         """Tell which units of an operation a tensor holds: the first, one past the last, how many.
 
         A tensor whose units are lost counts as all of them.
         """
-        if value.units is None:
+        if value.units is None or value.view is None:
             return WHOLE
         kept = _distinct(value.units).unique()
         if kept.numel() >= self.totals[value.op] or kept.numel() == 0:

@@ -22,7 +22,7 @@ from fanin.errors import FaninError
 from fanin.schemes import Fans
 from fanin.torch.layers import layer_name
 from fanin.torch.layouts import Site, memory, module_names, survey
-from fanin.torch.tracing.measure import Measured, measure
+from fanin.torch.tracing.measure import measure
 from fanin.torch.tracing.origins import identity
 from fanin.torch.tracing.recorder import Recorder
 from fanin.torch.tracing.recording import WHOLE, Call, Recording
@@ -36,7 +36,7 @@ from fanin.torch.tracing.running import (
     tensors_in,
 )
 from fanin.torch.tracing.untouched import Guard, untouched
-from fanin.trace import Kind, Op, Part, Trace, TracedParameter, Use
+from fanin.trace import Kind, Op, Part, Signal, Trace, TracedParameter, Use
 from fanin.trace.structure import surroundings
 
 ENDS = (Kind.OUTPUT, Kind.LOSS)
@@ -255,7 +255,7 @@ def _put_back(kind: type, before: Any) -> None:
         kind.apply = before  # pyright: ignore[reportAttributeAccessIssue]  # as above
 
 
-def _backward(chosen: Chosen, leaves: dict[int, list[Tensor]]) -> dict[int, Measured]:
+def _backward(chosen: Chosen, leaves: dict[int, list[Tensor]]) -> dict[int, Signal]:
     """Send gradients back; `.grad` stays as it is."""
     flat = [(index, tensor) for index, tensors in leaves.items() for tensor in tensors]
     if chosen.value is None or not flat:
@@ -269,7 +269,7 @@ def _backward(chosen: Chosen, leaves: dict[int, list[Tensor]]) -> dict[int, Meas
             f"({chosen.name}): {type(problem).__name__}: {problem}. A training step of this model "
             "would fail in the same way, unless the model goes backward by itself"
         ) from problem
-    measured = dict[int, Measured]()
+    measured = dict[int, Signal]()
     with torch.no_grad():
         for (index, tensor), gradient in zip(flat, gradients, strict=True):
             if gradient is None:
@@ -288,15 +288,12 @@ def _assemble(
     sites: tuple[Site, ...],
     recording: Recording,
     chosen: Chosen,
-    gradients: dict[int, Measured],
+    gradients: dict[int, Signal],
 ) -> Trace:
-    forward = _fetch(recording.forward)
-    backward = _fetch(recording.backward)
     ops = tuple(
-        replace(op, forward=forward.get(index), backward=backward.get(index))
+        replace(op, forward=recording.forward.get(index), backward=recording.backward.get(index))
         for index, op in enumerate(recording.ops)
     )
-    arrived = _fetch(gradients)
     uses = {
         index: [_cut(use, sites[index].slot.shape, recording) for use in own]
         for index, own in recording.uses.items()
@@ -315,7 +312,7 @@ def _assemble(
             site.slot.shape,
             site.slot.aliases,
             tuple(_renamed(use, places, fans) for use in uses.get(index, [])),
-            arrived.get(index),
+            gradients.get(index),
         )
         for index, site in enumerate(sites)
     )
@@ -369,19 +366,6 @@ def _renamed(
     return replace(use, op=places[use.op], fans=own)
 
 
-def _fetch(measured: dict[int, Measured]) -> dict[int, Any]:
-    """Bring all figures to the host at once."""
-    from fanin.torch.tracing.measure import as_signal
-
-    if not measured:
-        return {}
-    figures = torch.stack([own.figures.cpu() for own in measured.values()]).tolist()
-    return {
-        index: as_signal(own.shape, row)
-        for (index, own), row in zip(measured.items(), figures, strict=True)
-    }
-
-
 def _cut(use: Use, shape: tuple[int, ...], recording: Recording) -> Use:
     """Find out into how many matrices of their own the outputs of a kernel are cut."""
     layout = use.layout
@@ -398,7 +382,7 @@ def _cut(use: Use, shape: tuple[int, ...], recording: Recording) -> Use:
         part = use.rows[1] - use.rows[0]
         even = part and size % part == 0 and use.rows[0] % part == 0
         return replace(use, layout=replace(layout, blocks=size // part)) if even else use
-    pieces = recording.pieces.get(use.op, set())
+    pieces = recording.read_of(use.op)
     total = recording.totals.get(use.op, 0)
     counts = {count for _, _, count in pieces}
     if WHOLE in pieces or len(counts) != 1 or not total or use.fans is None:
