@@ -266,7 +266,9 @@ def test_channels_last_changes_nothing() -> None:
 
 def test_the_meta_device_gives_the_graph_alone() -> None:
     with torch.device("meta"):
-        model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4))
+        model = nn.Sequential(
+            nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4)
+        )
     seen = trace(model, normal(4, 3, 8, 8))
     assert kinds_of(seen) == ["convolution", "norm", "activation relu", "linear"]
     assert all(op.forward is None for op in seen.ops)

@@ -46,7 +46,13 @@ def agree(signal: Signal, expected: dict[str, object], rel: float) -> None:
         assert getattr(signal, name) == pytest.approx(value, rel=rel, abs=rel), name
 
 
-SHAPES = [((7, 5), (1,)), ((6, 4, 3), (2,)), ((6, 4, 3, 3), (1,)), ((5, 3, 4), (1, 2)), ((8, 1), (1,))]
+SHAPES = [
+    ((7, 5), (1,)),
+    ((6, 4, 3), (2,)),
+    ((6, 4, 3, 3), (1,)),
+    ((5, 3, 4), (1, 2)),
+    ((8, 1), (1,)),
+]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -87,7 +93,9 @@ def slope(name: str, x: Tensor) -> Tensor:
     return gradient
 
 
-@pytest.mark.parametrize("name", ["tanh", "sigmoid", "relu", "erf", "relu6", "hardtanh", "hardsigmoid"])
+@pytest.mark.parametrize(
+    "name", ["tanh", "sigmoid", "relu", "erf", "relu6", "hardtanh", "hardsigmoid"]
+)
 def test_saturated_means_that_the_slope_is_next_to_nothing(name: str) -> None:
     x = normal(400, 10).double() * 4
     functions = {
@@ -167,5 +175,7 @@ def test_signals_and_gradients_are_those_of_the_pass(dtype: torch.dtype) -> None
         expected = obvious(wide, (1,)) | {"correlation": obvious(wide[:8], (1,))["correlation"]}
         agree(op.backward, expected, 1e-4)
     for parameter, gradient in zip(seen.parameters, gradients[len(model.kept) :], strict=True):
-        assert parameter.gradient.rms == pytest.approx(float(gradient.square().mean().sqrt()), rel=1e-5)
+        assert parameter.gradient.rms == pytest.approx(
+            float(gradient.square().mean().sqrt()), rel=1e-5
+        )
     assert seen.loss_value == pytest.approx(float(loss.detach()))

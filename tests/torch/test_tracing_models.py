@@ -106,7 +106,10 @@ def test_grouped_queries_with_rotary_positions(rotate: Any) -> None:
     def run(m: nn.Module, x: Tensor) -> Tensor:
         h = m.norm(x)
         q, k, v = heads(m.q(h)), heads(m.k(h), 2), heads(m.v(h), 2)
-        k, v = rotate(k).repeat_interleave(2, 1), v[:, :, None].expand(-1, -1, 2, -1, -1).flatten(1, 2)
+        k, v = (
+            rotate(k).repeat_interleave(2, 1),
+            v[:, :, None].expand(-1, -1, 2, -1, -1).flatten(1, 2),
+        )
         return x + m.out(merged(F.scaled_dot_product_attention(rotate(q), k, v, is_causal=True)))
 
     model = Model(
@@ -179,7 +182,11 @@ def test_attention_between_widths() -> None:
     assert fans(seen["a.q_proj_weight"]) == (16, 16)
     assert fans(seen["a.k_proj_weight"]) == (6, 16)
     assert fans(seen["a.v_proj_weight"]) == (10, 16)
-    assert [places(seen[f"a.{n}_proj_weight"]) & QKV for n in "qkv"] == [{"query"}, {"key"}, {"value"}]
+    assert [places(seen[f"a.{n}_proj_weight"]) & QKV for n in "qkv"] == [
+        {"query"},
+        {"key"},
+        {"value"},
+    ]
     assert seen["a.bias_k"].role is Role.EMBEDDING
 
 
@@ -298,7 +305,11 @@ def test_scales_on_branches() -> None:
         return x + m.zero * m.b(x)
 
     model = Model(
-        run, scale=1e-4 * torch.ones(16), zero=torch.zeros(()), a=nn.Linear(16, 16), b=nn.Linear(16, 16)
+        run,
+        scale=1e-4 * torch.ones(16),
+        zero=torch.zeros(()),
+        a=nn.Linear(16, 16),
+        b=nn.Linear(16, 16),
     )
     seen = slots_of(model, X)
     for name in ("scale", "zero"):
@@ -391,7 +402,9 @@ def test_a_unet() -> None:
 
 
 def test_batch_norm_of_a_model_in_use() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 3)).eval()
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 3)
+    ).eval()
     assert list(roles_of(model, normal(2, 3, 8, 8)).values()) == [
         "kernel", "bias", "norm gain", "norm offset", "head", "bias",
     ]  # fmt: skip
@@ -399,11 +412,15 @@ def test_batch_norm_of_a_model_in_use() -> None:
 
 
 def test_bags_and_bilinear_forms() -> None:
-    bag = Model(lambda m, i, o: m.l(m.e(i, o)), e=nn.EmbeddingBag(20, 16, mode="sum"), l=nn.Linear(16, 3))
+    bag = Model(
+        lambda m, i, o: m.l(m.e(i, o)), e=nn.EmbeddingBag(20, 16, mode="sum"), l=nn.Linear(16, 3)
+    )
     seen = slots_of(bag, tokens(12), torch.tensor([0, 4, 7]))
     assert seen["e.weight"].role is Role.EMBEDDING
     assert seen["l.weight"].around.fed_by == "embedding"
-    (form, _) = slots_of(Model(lambda m, x, y: m.b(x, y), b=nn.Bilinear(16, 5, 7)), X, normal(8, 5)).values()
+    (form, _) = slots_of(
+        Model(lambda m, x, y: m.b(x, y), b=nn.Bilinear(16, 5, 7)), X, normal(8, 5)
+    ).values()
     assert fans(form) == (80, 7)
 
 

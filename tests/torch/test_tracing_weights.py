@@ -227,7 +227,9 @@ def called(m: nn.Module, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("run", [each, at_once, called], ids=["vmap", "Function", "call"])
 def test_weights_are_found_inside(run: Any) -> None:
-    model = Model(lambda m, x: m.head(F.relu(run(m, x))), weight=normal(12, 16), head=nn.Linear(12, 4))
+    model = Model(
+        lambda m, x: m.head(F.relu(run(m, x))), weight=normal(12, 16), head=nn.Linear(12, 4)
+    )
     seen = slots_of(model, X)
     assert seen["weight"].role is Role.KERNEL
     assert fans(seen["weight"]) == (16, 12)
@@ -260,7 +262,10 @@ def test_gradients_taken_inside_the_model_do_not_hide_its_weights() -> None:
 def test_what_is_never_used_is_told() -> None:
     model = Model(lambda m, x: m.a(x), a=nn.Linear(16, 4), dead=nn.Linear(3, 3))
     seen = slots_of(model, X)
-    assert [name for name, slot in seen.items() if slot.used is False] == ["dead.weight", "dead.bias"]
+    assert [name for name, slot in seen.items() if slot.used is False] == [
+        "dead.weight",
+        "dead.bias",
+    ]
     assert roles_of(model, X)["a.weight"] == "head"
 
 

@@ -65,10 +65,16 @@ ERRORS = ("mse", "mean squared", "l1", "huber", "smooth_l1", "mean absolute")
 """How the losses that compare numbers are called."""
 
 
+CLASSES = ("cross_entropy", "cross entropy", "nll", "crossentropy")
+"""How the losses that compare classes are called."""
+
+
 def _asks_for_numbers(trace: Trace) -> bool:
     """Tell whether a network is asked for numbers rather than classes."""
     losses = [f"{op.function} {op.detail}".lower() for op in trace.ops if op.kind is Kind.LOSS]
-    if any(error in text for text in losses for error in ERRORS):
+    if any(word in text for text in losses for word in CLASSES):
+        return False
+    if any(word in text for text in losses for word in ERRORS):
         return True
     inputs = [op.forward for op in trace.ops if op.kind is Kind.INPUT and op.forward is not None]
     ends = [trace.ops[op.inputs[0]].forward for op in trace.ops if op.kind is Kind.OUTPUT]
