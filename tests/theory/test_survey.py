@@ -1,15 +1,6 @@
 """Every number of the literature survey's tables on moments, critical points and gains in use."""
 
 import pytest
-from theory_cases import (
-    CRITICAL_AT_ONE,
-    CRITICAL_ERF,
-    CRITICAL_TANH,
-    CRITICAL_WITHOUT_BIAS,
-    DEPTH_SCALES,
-    HALF_STABLE,
-    MOMENTS,
-)
 
 from fanin.errors import FaninError
 from fanin.theory import (
@@ -25,6 +16,15 @@ from fanin.theory import (
     moments,
     propagate,
     variance_gain,
+)
+from theory_cases import (
+    CRITICAL_AT_ONE,
+    CRITICAL_ERF,
+    CRITICAL_TANH,
+    CRITICAL_WITHOUT_BIAS,
+    DEPTH_SCALES,
+    HALF_STABLE,
+    MOMENTS,
 )
 
 
@@ -131,9 +131,7 @@ def test_what_gains_in_use_do(
     ("name", "slope", "factor"),
     [("gelu", 1.144, 1.0720), ("silu", 1.173, 1.0666), ("mish", 1.076, 1.0591)],
 )
-def test_forward_gains_that_hold_an_unstable_length(
-    name: str, slope: float, factor: float
-) -> None:
+def test_forward_gains_that_hold_an_unstable_length(name: str, slope: float, factor: float) -> None:
     sigma_w = gain(name)
     assert length_slope(name, 1.0, sigma_w) == pytest.approx(slope, abs=6e-4)
     dead, unit = fixed_points(name, sigma_w)
