@@ -55,7 +55,7 @@ def test_relu_holds_every_length_or_none() -> None:
     (dead,) = fixed_points("relu", 1.0)
     assert (dead.q, dead.stability, dead.phase) == (0, "stable", "ordered")
     assert [point.stability for point in fixed_points("relu", 2.0)] == ["unstable"]
-    # sigma_b^2 / (1 - sigma_w^2 / 2)
+    # The biases add 0.09 in each layer, and the weights halve what is there.
     (biased,) = fixed_points("relu", 1.0, 0.3)
     assert biased.q == pytest.approx(0.18, rel=1e-9)
     assert fixed_points("relu", 2**0.5, 0.3) == ()

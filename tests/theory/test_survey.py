@@ -1,15 +1,6 @@
 """Every number of the literature survey's tables on moments, critical points and gains in use."""
 
 import pytest
-from theory_cases import (
-    CRITICAL_AT_ONE,
-    CRITICAL_ERF,
-    CRITICAL_TANH,
-    CRITICAL_WITHOUT_BIAS,
-    DEPTH_SCALES,
-    HALF_STABLE,
-    MOMENTS,
-)
 
 from fanin.errors import FaninError
 from fanin.theory import (
@@ -25,6 +16,15 @@ from fanin.theory import (
     moments,
     propagate,
     variance_gain,
+)
+from theory_cases import (
+    CRITICAL_AT_ONE,
+    CRITICAL_ERF,
+    CRITICAL_TANH,
+    CRITICAL_WITHOUT_BIAS,
+    DEPTH_SCALES,
+    HALF_STABLE,
+    MOMENTS,
 )
 
 

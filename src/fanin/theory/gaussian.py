@@ -8,7 +8,7 @@ function is also looked at next to the ends.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ Owners = NDArray[np.int64]
 
 Function = Callable[[Array], Any]
 """Any function from a float64 array to numbers of the same shape."""
+
+Integrand = Callable[[Array, Owners], Array]
+"""A function of points, one row per panel, and of the integral that each panel belongs to."""
 
 REACH = 14.0
 """Half-width of the interval: the density beyond is below 1e-43, and float64 sees none of it."""
@@ -60,20 +63,13 @@ def expectation(function: Function, kinks: Sequence[float] = (), precision: floa
     """
     grid = np.arange(-REACH, REACH + 1)
     edges, owners = cut(grid, np.array([kinks], np.float64))
-    rounding = [precision]
-
-    def integrand(z: Array, _: Owners) -> Array:
-        values, found = values_of(function, z)
-        rounding.append(found)
-        return values
-
+    rounding = max(precision, values_of(function, grid)[1])
+    integrand = partial(_values, function)
     size = float(np.abs(_sums(integrand, edges, owners)[0]).sum())
-    return float(integrate(integrand, edges, owners, 8 * max(rounding) * size)[0])
+    return float(integrate(integrand, edges, owners, 8 * rounding * size)[0])
 
 
-def integrate(
-    integrand: Callable[[Array, Owners], Array], edges: Array, owners: Owners, tolerance: float
-) -> Array:
+def integrate(integrand: Integrand, edges: Array, owners: Owners, tolerance: float) -> Array:
     """Compute many Gaussian expectations at once, each over panels of its own.
 
     Args:
@@ -162,6 +158,10 @@ def values_of(function: Function, z: Array) -> tuple[Array, float]:
     return returned.astype(np.float64), float(np.finfo(precise).eps)
 
 
+def _values(function: Function, z: Array, _: Owners) -> Array:
+    return values_of(function, z)[0]
+
+
 @cache
 def panel_rule() -> tuple[Array, Array, Array]:
     """Set up the rule for one panel, on [-1, 1].
@@ -177,9 +177,7 @@ def panel_rule() -> tuple[Array, Array, Array]:
     return np.concatenate([nodes, ends]), weights, to_ends.T
 
 
-def _sums(
-    integrand: Callable[[Array, Owners], Array], edges: Array, owners: Owners
-) -> tuple[Array, Array]:
+def _sums(integrand: Integrand, edges: Array, owners: Owners) -> tuple[Array, Array]:
     """Integrate each panel; also what its polynomial misses next to its ends."""
     nodes, weights, to_ends = panel_rule()
     half = (edges[:, 1] - edges[:, 0])[:, None] / 2

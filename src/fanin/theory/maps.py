@@ -13,7 +13,7 @@ import numpy as np
 from fanin.errors import FaninError
 from fanin.theory.curves import Curve, curve
 from fanin.theory.gains import mean_square_slope, root
-from fanin.theory.gaussian import Array, Function, expectation
+from fanin.theory.gaussian import Function, expectation
 from fanin.theory.pairs import pair_expectation
 
 NEAR_ZERO = 1e-5
@@ -82,11 +82,10 @@ def length_slope(of: str | Function, q: float, sigma_w: float) -> float:
     if q == 0:
         raise FaninError("q must be positive for an activation that is not 0 at 0, got 0")
     # Of a constant nothing is left in theory, so it is taken away before it leaves rounding.
-
-    def integrand(z: Array) -> Array:
-        return (np.asarray(found(size * z)) ** 2 - constant) * (z**2 - 1)
-
-    return sigma_w**2 * expectation(integrand, kinks) / (2 * q)
+    moment = expectation(
+        lambda z: (np.asarray(found(size * z)) ** 2 - constant) * (z**2 - 1), kinks
+    )
+    return sigma_w**2 * moment / (2 * q)
 
 
 def chi(of: str | Function, q: float, sigma_w: float) -> float:

@@ -67,12 +67,11 @@ def pair_expectation(
 
     def outer(x: Array, _: Owners) -> Array:
         centres = correlation * x.reshape(-1)
-
-        def inner(y: Array, owners: Owners) -> Array:
-            return values_of(function, centres[owners, None] + rest * y)[0]
-
-        panels = cut(grid, (bends - centres[:, None]) / rest)
-        smoothed = integrate(inner, *panels, tolerance * math.sqrt(square))
+        smoothed = integrate(
+            lambda y, owners: values_of(function, centres[owners, None] + rest * y)[0],
+            *cut(grid, (bends - centres[:, None]) / rest),
+            tolerance * math.sqrt(square),
+        )
         return values_of(function, x)[0] * smoothed.reshape(x.shape)
 
     # The inner integral crosses a kink within a few times `rest`: that way is cut out.
