@@ -31,8 +31,8 @@ from fanin.trace import Kind, Part
 
 CANDIDATES = (
     "relu", "gelu", "gelu_tanh", "silu", "mish", "relu2", "tanh", "sigmoid", "softplus", "softsign",
-    "leaky_relu(0.01)", "leaky_relu(0.1)", "leaky_relu(0.2)", "elu", "selu", "hardtanh", "hardsigmoid",
-    "hardswish", "relu6", "erf", "sin",
+    "leaky_relu(0.01)", "leaky_relu(0.1)", "leaky_relu(0.2)", "elu", "selu", "hardtanh",
+    "hardsigmoid", "hardswish", "relu6", "erf", "sin",
 )  # fmt: skip
 """Activations that are recognised by their values."""
 
@@ -187,9 +187,7 @@ def _normalise(
     else:
         carried = tuple(origin.passed(call.name) for origin in signal.carried)
         _gains_before(recording, _lineage(recording, signal.op))
-        recording.add(
-            Kind.NORM, call, [signal], detail="by hand", units=units, carried=carried
-        )
+        recording.add(Kind.NORM, call, [signal], detail="by hand", units=units, carried=carried)
 
 
 def _gains_before(recording: Recording, steps: set[int]) -> None:
@@ -269,9 +267,7 @@ def _along_units(origin: Origin, tensor: Tensor, units: Tensor | None) -> bool:
     if units is None:
         return False
     found = {
-        other - tensor.ndim
-        for axis in range(len(origin.stored))
-        for other in varying(origin, axis)
+        other - tensor.ndim for axis in range(len(origin.stored)) for other in varying(origin, axis)
     }
     return bool(found) and found <= {axis - units.ndim for axis in unit_axes(units)}
 

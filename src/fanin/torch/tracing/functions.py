@@ -131,7 +131,6 @@ VIEWS = frozenset(
         "cpu",
         "cuda",
         "requires_grad_",
-        "alias",
         "view_as_real",
         "view_as_complex",
         "masked_fill",
@@ -144,7 +143,6 @@ VIEWS = frozenset(
         "pixel_shuffle",
         "pixel_unshuffle",
         "pad",
-        "_pad",
         "interpolate",
         "upsample",
         "fold",
@@ -154,9 +152,6 @@ VIEWS = frozenset(
         "as_strided",
         "adjoint",
         "channel_shuffle",
-        "align_to",
-        "rename",
-        "zero_pad2d",
         "atleast_2d",
         "atleast_3d",
         "hsplit",
@@ -173,7 +168,7 @@ REORDERING = VIEWS - CASTS
 """Views that the coordinates of a parameter are sent through."""
 
 SAME_PLACE = frozenset(
-    ["contiguous", "clone", "detach", "data", "alias", "requires_grad_", "positive", "resolve_conj"]
+    ["contiguous", "clone", "detach", "data", "requires_grad_", "positive", "resolve_conj"]
 )
 """Views after which every element is where it was, and that say nothing."""
 
@@ -238,8 +233,6 @@ STATISTICS = frozenset(
         "std",
         "norm",
         "vector_norm",
-        "linalg_vector_norm",
-        "linalg_norm",
         "var_mean",
         "std_mean",
         "amax",
@@ -382,7 +375,6 @@ PLAIN = frozenset(
         "numpy",
         "is_pinned",
         "_is_view",
-        "has_names",
         "zeros",
         "ones",
         "empty",
@@ -416,7 +408,6 @@ PLAIN = frozenset(
         "layout",
         "itemsize",
         "nbytes",
-        "names",
         "is_cuda",
         "is_cpu",
         "is_sparse",

@@ -188,16 +188,13 @@ def _view_of_signal(
     for place, (result, units) in enumerate(zip(results, shadows, strict=True)):
         kept = units if units is not None and units.shape == result.shape else None
         carried = tuple(
-            part
+            moved(origin, call.name.strip("_"), call.apply, len(results))[place]
             for origin in value.carried
-            for part in moved(origin, call.name.strip("_"), call.apply, len(results))[place:place + 1]
         )
         if same and result.shape == source.shape:
             recording.know(result, replace(value, units=kept))
         else:
-            recording.know(
-                result, Value(value.op, kept, None, value.statistic, carried, object())
-            )
+            recording.know(result, Value(value.op, kept, None, value.statistic, carried, object()))
 
 
 def _shadows(call: Call, units: Tensor, results: list[Tensor]) -> list[Tensor | None]:
@@ -295,9 +292,7 @@ def _norm(recording: Recording, call: Call) -> None:
         last = call.name in ("layer_norm", "rms_norm") or call.out.ndim < 2
         units = (call.out.ndim - 1,) if last else (1,)
     carried = _carried(value, call.name)
-    index = recording.add(
-        Kind.NORM, call, [value], detail=call.name, units=units, carried=carried
-    )
+    index = recording.add(Kind.NORM, call, [value], detail=call.name, units=units, carried=carried)
     places = {
         "layer_norm": (2, 3), "group_norm": (2, 3), "batch_norm": (3, 4),
         "instance_norm": (3, 4), "rms_norm": (2, 9),
@@ -368,8 +363,9 @@ def _owners(recording: Recording, value: Value) -> frozenset[int]:
     owners = {value.op}
     if value.base is not None:
         owners.add(value.base.op)
-    return frozenset(owners | {op for own in owners for op in recording.ops[own].inputs[:1]
-                               if recording.ops[own].kind in (Kind.ACTIVATION, Kind.MULTIPLY)})  # fmt: skip
+    steps = (Kind.ACTIVATION, Kind.MULTIPLY)
+    before = [recording.ops[op].inputs[:1] for op in owners if recording.ops[op].kind in steps]
+    return frozenset(owners.union(*before))
 
 
 def _plain(kind: Kind) -> Handler:

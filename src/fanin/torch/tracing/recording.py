@@ -624,9 +624,7 @@ def _outside(tensor: Tensor, what: Value | tuple[Origin, ...]) -> Value | tuple[
     return tuple(
         replace(
             origin,
-            coordinates=tuple(
-                own.unsqueeze(axis).expand(held.shape) for own in origin.coordinates
-            ),
+            coordinates=tuple(own.unsqueeze(axis).expand(held.shape) for own in origin.coordinates),
             order=None,
         )
         for origin in what

@@ -114,9 +114,7 @@ def choose_loss(output: Any, rest: tuple[Any, ...], loss: Loss | None, seed: int
     Raises:
         FaninError: The person's loss fails, or is no single number with a gradient.
     """
-    found = tuple(
-        t.values() if t.is_nested else t for t in tensors_in(output, CACHES | {"loss"})
-    )
+    found = tuple(t.values() if t.is_nested else t for t in tensors_in(output, CACHES | {"loss"}))
     if loss is not None:
         return _given(output, rest, loss, found)
     own = _own_loss(output)

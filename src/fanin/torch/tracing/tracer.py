@@ -39,7 +39,6 @@ from fanin.torch.tracing.untouched import Guard, untouched
 from fanin.trace import Kind, Op, Part, Signal, Trace, TracedParameter, Use
 from fanin.trace.structure import surroundings
 
-
 ENDS = (Kind.OUTPUT, Kind.LOSS)
 """What every signal that matters leads to."""
 
