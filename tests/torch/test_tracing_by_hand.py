@@ -88,7 +88,7 @@ def in_one_call(m: Any, x: Tensor) -> Tensor:
     return torch.addcmul(m.offset, m.gain, (x - mean) * torch.rsqrt(var + 1e-5))
 
 
-def functional(m: Any, x: Tensor) -> Tensor:
+def in_torch(m: Any, x: Tensor) -> Tensor:
     return functional.layer_norm(x, (24,), m.gain, m.offset)
 
 
@@ -100,7 +100,7 @@ def by_length(m: Any, x: Tensor) -> Tensor:
     return x / x.norm(dim=-1, keepdim=True) * m.gain + m.offset
 
 
-@pytest.mark.parametrize("norm", [layer_norm, annotated, in_one_call, functional, rms, by_length])
+@pytest.mark.parametrize("norm", [layer_norm, annotated, in_one_call, in_torch, rms, by_length])
 def test_norms(norm: Callable[..., Tensor]) -> None:
     model = Model(
         lambda m, x: m.head(norm(m, m.body(x))),

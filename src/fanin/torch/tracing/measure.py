@@ -116,7 +116,7 @@ def _deviations(
     if close.any():
         units, rest = axes
         rows = values.permute(*units, *rest).flatten(len(units)).flatten(0, len(units) - 1)
-        chosen = rows[torch.from_numpy(close).to(rows.device)]
+        chosen = rows[torch.tensor(close).to(rows.device)]
         varying = chosen.amax(1) > chosen.amin(1)
         exact = torch.where(varying, chosen.double().std(1, correction=0), 0.0)
         stds[close] = exact.cpu().numpy()
