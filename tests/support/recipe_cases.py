@@ -11,7 +11,7 @@ BRANCH, WRITER = frozenset({Place.BRANCH}), frozenset({Place.WRITER})
 
 
 def kernel(name: str, outputs: int, inputs: int, **more: Any) -> Slot:
-    """A linear kernel of (outputs, inputs); words of `Surroundings` are taken apart from the rest."""
+    """A linear kernel of (outputs, inputs); words of `Surroundings` are kept apart."""
     layout, shape = more.pop("layout", Layout.linear()), (outputs, inputs)
     words = ("fed_by", "places", "branch", "input_rms", "steps", "regression")
     here = {word: more.pop(word) for word in words if word in more}

@@ -1,14 +1,13 @@
 """Any forward signature, any output, any dtype; and clear words where a pass cannot be made."""
 
-from collections import namedtuple
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from fanin.errors import FaninError
 from fanin.torch.tracing import trace
@@ -40,7 +39,9 @@ class Bare:
         vars(self).update(parts)
 
 
-Pair = namedtuple("Pair", "first second")
+class Pair(NamedTuple):
+    first: Tensor
+    second: Tensor
 
 
 def linear(run: Any) -> nn.Module:
@@ -104,16 +105,18 @@ def test_the_loss_that_the_batch_calls_for(batch: tuple[Any, ...], name: str) ->
     seen = trace(model, *batch)
     assert seen.loss == name
     if batch[-1] is LABELS:
-        assert seen.loss_value == pytest.approx(float(F.cross_entropy(model(X), LABELS).detach()))
+        assert seen.loss_value == pytest.approx(
+            float(functional.cross_entropy(model(X), LABELS).detach())
+        )
 
 
 def test_the_loss_of_the_person() -> None:
-    seen = trace(nn.Linear(16, 4), X, LABELS, loss=F.cross_entropy)
+    seen = trace(nn.Linear(16, 4), X, LABELS, loss=functional.cross_entropy)
     assert seen.loss == "cross_entropy"
     with pytest.raises(FaninError, match="take its mean"):
         trace(nn.Linear(16, 4), X, loss=lambda y: y)
     with pytest.raises(FaninError, match=r"loss=cross_entropy failed on \(float32 \(8, 4\)\)"):
-        trace(nn.Linear(16, 4), X, loss=F.cross_entropy)
+        trace(nn.Linear(16, 4), X, loss=functional.cross_entropy)
 
 
 def test_the_neutral_loss_sends_unit_gradients() -> None:
@@ -145,7 +148,9 @@ class TakesADict(nn.Module):
 BATCHES: dict[str, tuple[nn.Module, tuple[Any, ...], str]] = {
     "keywords": (KeywordsOnly(), ({"x": X, "scale": 2.0},), NEUTRAL),
     "keywords and a target": (
-        KeywordsOnly(), ({"x": X, "labels": LABELS},), "cross entropy with the batch's target",
+        KeywordsOnly(),
+        ({"x": X, "labels": LABELS},),
+        "cross entropy with the batch's target",
     ),
     "a dict": (TakesADict(), ({"x": X},), NEUTRAL),
     "a dataclass": (TakesADict(), (Question(X),), NEUTRAL),
@@ -156,7 +161,7 @@ BATCHES: dict[str, tuple[nn.Module, tuple[Any, ...], str]] = {
     "strides": (nn.Linear(16, 4), (normal(16, 8).t(),), NEUTRAL),
     "spread": (nn.Linear(16, 4), (X[:1].expand(8, 16),), NEUTRAL),
     "with a gradient": (nn.Linear(16, 4), (X.clone().requires_grad_(),), NEUTRAL),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("model", "batch", "loss"), BATCHES.values(), ids=BATCHES)
@@ -177,7 +182,7 @@ def test_an_empty_batch() -> None:
 
 
 def test_a_model_that_takes_nothing() -> None:
-    model = Model(lambda m: m.l(F.relu(m.z)), l=nn.Linear(16, 4), z=normal(3, 16))
+    model = Model(lambda m: m.l(functional.relu(m.z)), l=nn.Linear(16, 4), z=normal(3, 16))
     seen = trace(model)
     assert [str(op.kind) for op in seen.ops] == ["embedding", "linear", "output", "loss"]
     assert gradients(seen) == 3
@@ -213,17 +218,20 @@ def test_frozen_parts_are_seen_and_get_no_gradient() -> None:
 
 
 def test_a_part_without_gradients() -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         with torch.no_grad():
-            h = F.relu(m.a(x))
+            h = functional.relu(m.a(x))
         return m.l(h)
 
     model = Model(run, a=nn.Linear(16, 16), l=nn.Linear(16, 4))
     seen = trace(model, X)
     assert kinds_of(seen) == ["linear", "activation relu", "linear"]
     assert {p.name: p.gradient is not None for p in seen.parameters} == {
-        "a.weight": False, "a.bias": False, "l.weight": True, "l.bias": True,
-    }  # fmt: skip
+        "a.weight": False,
+        "a.bias": False,
+        "l.weight": True,
+        "l.bias": True,
+    }
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -242,9 +250,9 @@ def test_dtypes(dtype: torch.dtype) -> None:
 
 
 def test_autocast() -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            return m.l(F.relu(m.a(x)))
+            return m.l(functional.relu(m.a(x)))
 
     seen = trace(Model(run, a=nn.Linear(16, 16), l=nn.Linear(16, 4)), X)
     assert kinds_of(seen) == ["linear", "activation relu", "linear"]
@@ -282,7 +290,7 @@ def test_values_that_are_not_finite() -> None:
 
 
 def test_examples_of_different_length() -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         ragged = torch.nested.nested_tensor([x[:3], x[3:]], layout=torch.jagged)
         return m.l(ragged)
 
@@ -297,7 +305,7 @@ def test_sparse_gradients() -> None:
 
 
 def test_writing_in_place() -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         h = m.a(x)
         h.add_(1).mul_(2)
         out = torch.zeros(8, 16)
@@ -325,9 +333,11 @@ REFUSED: dict[str, tuple[nn.Module, tuple[Any, ...], str]] = {
     "no batch": (nn.Linear(16, 4), (), r"Linear failed on the batch \(\): TypeError"),
     "wrong width": (nn.Linear(3, 4), (X,), r"Linear failed.*float32 \(8, 16\)"),
     "goes backward by itself": (
-        linear(lambda m, x: [y := m.l(x).square(), y.sum().backward()][0]), (X,), "no gradient could be sent back",
+        linear(lambda m, x: [y := m.l(x).square(), y.sum().backward()][0]),
+        (X,),
+        "no gradient could be sent back",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("model", "batch", "words"), REFUSED.values(), ids=REFUSED)
@@ -337,7 +347,7 @@ def test_what_cannot_be_traced(model: nn.Module, batch: tuple[Any, ...], words: 
 
 
 def test_gradients_that_are_there_stay_when_the_model_goes_backward_itself() -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         m.l(x).square().sum().backward()
         return m.l(x)
 

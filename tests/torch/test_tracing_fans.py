@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from fanin.schemes import variance_scaling
 from fanin.torch.tracing import trace
@@ -76,51 +76,76 @@ def fused(x: Tensor, w: Tensor) -> Tensor:
 
 def per_head(x: Tensor, w: Tensor) -> Tensor:
     """Heads outermost, and query, key and value of each side by side, as in GPT-NeoX."""
-    q, k, v = F.linear(x, w).view(-1, 4, 3 * 32).chunk(3, -1)
+    q, k, v = functional.linear(x, w).view(-1, 4, 3 * 32).chunk(3, -1)
     return torch.stack([q + 0, k * 1.0, v.neg()], 1)
 
 
 def standardised(x: Tensor, w: Tensor) -> Tensor:
     mean, std = w.mean((1, 2, 3), keepdim=True), w.std((1, 2, 3), keepdim=True)
-    return F.conv2d(x, (w - mean) / (std + 1e-5) / 12)
+    return functional.conv2d(x, (w - mean) / (std + 1e-5) / 12)
 
 
 def sliced(x: Tensor, w: Tensor) -> Tensor:
     q, k, v = w.chunk(3)
-    return torch.cat([F.linear(x, q), F.linear(x, k), F.linear(x, v)], -1)
+    return torch.cat(
+        [functional.linear(x, q), functional.linear(x, k), functional.linear(x, v)], -1
+    )
 
 
-LINEAR = dict(fan_in=128.0, fan_out=96.0)
+LINEAR = {"fan_in": 128.0, "fan_out": 96.0}
 
 CASES = {
     "linear": Case(nn.Linear(128, 96), (128,), **LINEAR),
-    "functional": Case(Using((96, 128), F.linear), (128,), **LINEAR),
+    "functional": Case(Using((96, 128), functional.linear), (128,), **LINEAR),
     "in, out": Case(Using((128, 96), torch.matmul), (128,), **LINEAR),
     "operator": Case(Using((128, 96), lambda x, w: x @ w), (128,), **LINEAR),
     "right": Case(Using((96, 128), lambda x, w: (w @ x.T).T), (128,), **LINEAR),
-    "addmm": Case(Using((128, 96), lambda x, w: torch.addmm(torch.zeros(96), x, w)), (128,), **LINEAR),
+    "addmm": Case(
+        Using((128, 96), lambda x, w: torch.addmm(torch.zeros(96), x, w)), (128,), **LINEAR
+    ),
     "sequence": Case(Using((128, 96), torch.matmul), (5, 128), **LINEAR),
-    "einsum": Case(Using((96, 128), lambda x, w: torch.einsum("nd,od->no", x, w)), (128,), **LINEAR),
+    "einsum": Case(
+        Using((96, 128), lambda x, w: torch.einsum("nd,od->no", x, w)), (128,), **LINEAR
+    ),
     "einsum with dots": Case(
         Using((96, 128), lambda x, w: torch.einsum("...d,od->...o", x, w)), (3, 128), **LINEAR
     ),
-    "tensordot": Case(Using((128, 96), lambda x, w: torch.tensordot(x, w, dims=1)), (128,), **LINEAR),
+    "tensordot": Case(
+        Using((128, 96), lambda x, w: torch.tensordot(x, w, dims=1)), (128,), **LINEAR
+    ),
     "reshaped": Case(Using((96 * 128,), lambda x, w: x @ w.view(96, 128).T), (128,), **LINEAR),
-    "half of a cast": Case(Using((96, 128), lambda x, w: F.linear(x, w.double().float())), (128,), **LINEAR),
-    "masked": Case(Using((96, 128), lambda x, w: F.linear(x, w * torch.ones(96, 128))), (128,), **LINEAR),
+    "half of a cast": Case(
+        Using((96, 128), lambda x, w: functional.linear(x, w.double().float())), (128,), **LINEAR
+    ),
+    "masked": Case(
+        Using((96, 128), lambda x, w: functional.linear(x, w * torch.ones(96, 128))),
+        (128,),
+        **LINEAR,
+    ),
     "heads": Case(Using((128, 6, 16), heads), (128,), **LINEAR),
     "merged heads": Case(Using((8, 16, 96), merged_heads), (128,), **LINEAR),
     "experts": Case(Using((4, 96, 128), experts), (128,), **LINEAR, batch=(0,), readers=4),
     "experts at once": Case(
         Using((4, 128, 96), lambda x, w: torch.bmm(x.transpose(0, 1), w).transpose(0, 1)),
-        (4, 128), **LINEAR, batch=(0,),
+        (4, 128),
+        **LINEAR,
+        batch=(0,),
     ),
     "experts in an einsum": Case(
-        Using((4, 96, 128), lambda x, w: torch.einsum("ned,eod->neo", x, w)), (4, 128), **LINEAR, batch=(0,)
+        Using((4, 96, 128), lambda x, w: torch.einsum("ned,eod->neo", x, w)),
+        (4, 128),
+        **LINEAR,
+        batch=(0,),
     ),
-    "fused": Case(Using((3 * 128, 128), fused), (128,), fan_in=128, fan_out=128, blocks=3, readers=3),
-    "fused by head": Case(Using((3 * 128, 128), per_head), (128,), fan_in=128, fan_out=128, readers=3),
-    "slices": Case(Using((3 * 128, 128), sliced), (128,), fan_in=128, fan_out=128, blocks=3, readers=3),
+    "fused": Case(
+        Using((3 * 128, 128), fused), (128,), fan_in=128, fan_out=128, blocks=3, readers=3
+    ),
+    "fused by head": Case(
+        Using((3 * 128, 128), per_head), (128,), fan_in=128, fan_out=128, readers=3
+    ),
+    "slices": Case(
+        Using((3 * 128, 128), sliced), (128,), fan_in=128, fan_out=128, blocks=3, readers=3
+    ),
     "conv": Case(nn.Conv2d(16, 24, 3, bias=False), (16, 9, 9), fan_in=144, fan_out=216),
     "pointwise": Case(nn.Conv2d(16, 24, 1, bias=False), (16, 6, 6), fan_in=16, fan_out=24),
     "grouped": Case(nn.Conv2d(16, 24, 3, groups=4, bias=False), (16, 9, 9), fan_in=36, fan_out=54),
@@ -128,21 +153,37 @@ CASES = {
     "patches": Case(nn.Conv2d(3, 64, 4, stride=4, bias=False), (3, 16, 16), fan_in=48, fan_out=64),
     "one dimension": Case(nn.Conv1d(16, 24, 5, bias=False), (16, 20), fan_in=80, fan_out=120),
     "transposed": Case(
-        nn.ConvTranspose2d(32, 16, 4, stride=2, bias=False), (32, 8, 8), fan_in=128, fan_out=256, interior=4
+        nn.ConvTranspose2d(32, 16, 4, stride=2, bias=False),
+        (32, 8, 8),
+        fan_in=128,
+        fan_out=256,
+        interior=4,
     ),
     "transposed in groups": Case(
-        nn.ConvTranspose1d(32, 16, 4, stride=4, groups=2, bias=False), (32, 8), fan_in=16, fan_out=32
+        nn.ConvTranspose1d(32, 16, 4, stride=4, groups=2, bias=False),
+        (32, 8),
+        fan_in=16,
+        fan_out=32,
     ),
     "functional conv": Case(
-        Using((24, 16, 3, 3), lambda x, w: F.conv2d(x, w, stride=1)), (16, 9, 9), fan_in=144, fan_out=216
+        Using((24, 16, 3, 3), lambda x, w: functional.conv2d(x, w, stride=1)),
+        (16, 9, 9),
+        fan_in=144,
+        fan_out=216,
     ),
     "standardised conv": Case(
-        Using((24, 16, 3, 3), standardised), (16, 9, 9), fan_in=144, fan_out=216,
+        Using((24, 16, 3, 3), standardised),
+        (16, 9, 9),
+        fan_in=144,
+        fan_out=216,
     ),
     "bilinear": Case(
-        Using((96, 16, 12), lambda x, w: F.bilinear(x[:, :16], x[:, 16:], w)), (28,), fan_in=192, fan_out=96
+        Using((96, 16, 12), lambda x, w: functional.bilinear(x[:, :16], x[:, 16:], w)),
+        (28,),
+        fan_in=192,
+        fan_out=96,
     ),
-}  # fmt: skip
+}
 
 
 def traced(case: Case) -> TracedParameter:
@@ -164,7 +205,7 @@ BOTH_WAYS = [
     (name, mode)
     for name in CASES
     for mode in ("fan_in", "fan_out")
-    # The gradient of a bilinear form scales with its other input; a standardised weight has one size.
+    # A bilinear form's gradient scales with its other input; a standardised weight has one size.
     if (name, mode) not in (("bilinear", "fan_out"), ("standardised conv", "fan_out"))
 ]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from fanin.torch.tracing import trace
 from fanin.torch.tracing.measure import measure
@@ -76,6 +76,7 @@ def test_dead_units_are_counted_exactly(dtype: torch.dtype) -> None:
     values[5, 12] = 1000.5 if dtype is not torch.bfloat16 else 1004.0
     signal = measure(values, (1,))
     assert signal.dead == pytest.approx(3 / 20)
+    assert signal.unit_stds is not None
     assert signal.unit_stds[0] == 0
 
 
@@ -87,8 +88,17 @@ def test_a_small_spread_around_a_large_mean_is_not_lost() -> None:
 
 def slope(name: str, x: Tensor) -> Tensor:
     x = x.detach().requires_grad_()
-    functions = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "relu": F.relu, "erf": torch.erf}
-    functions |= {"relu6": F.relu6, "hardtanh": F.hardtanh, "hardsigmoid": F.hardsigmoid}
+    functions = {
+        "tanh": torch.tanh,
+        "sigmoid": torch.sigmoid,
+        "relu": functional.relu,
+        "erf": torch.erf,
+    }
+    functions |= {
+        "relu6": functional.relu6,
+        "hardtanh": functional.hardtanh,
+        "hardsigmoid": functional.hardsigmoid,
+    }
     (gradient,) = torch.autograd.grad(functions[name](x).sum(), x)
     return gradient
 
@@ -99,9 +109,14 @@ def slope(name: str, x: Tensor) -> Tensor:
 def test_saturated_means_that_the_slope_is_next_to_nothing(name: str) -> None:
     x = normal(400, 10).double() * 4
     functions = {
-        "tanh": torch.tanh, "sigmoid": torch.sigmoid, "relu": F.relu, "erf": torch.erf,
-        "relu6": F.relu6, "hardtanh": F.hardtanh, "hardsigmoid": F.hardsigmoid,
-    }  # fmt: skip
+        "tanh": torch.tanh,
+        "sigmoid": torch.sigmoid,
+        "relu": functional.relu,
+        "erf": torch.erf,
+        "relu6": functional.relu6,
+        "hardtanh": functional.hardtanh,
+        "hardsigmoid": functional.hardsigmoid,
+    }
     y = functions[name](x)
     steepest = float(slope(name, torch.linspace(-8, 8, 4001, dtype=torch.float64)).max())
     expected = float((slope(name, x) < 0.01 * steepest).double().mean())
@@ -109,7 +124,7 @@ def test_saturated_means_that_the_slope_is_next_to_nothing(name: str) -> None:
 
 
 def test_zeros_are_counted() -> None:
-    y = F.relu(normal(50, 8))
+    y = functional.relu(normal(50, 8))
     signal = measure(y, (1,), "relu")
     assert signal.zero == pytest.approx(float((y == 0).double().mean()))
     assert signal.saturated == signal.zero
@@ -126,10 +141,13 @@ def test_examples_that_are_the_same_correlate_fully() -> None:
 @pytest.mark.parametrize(
     "tensor",
     [
-        torch.empty(0, 3), torch.empty(2, 3, device="meta"), torch.ones(3, dtype=torch.int64),
-        torch.eye(3).to_sparse(), torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged),
+        torch.empty(0, 3),
+        torch.empty(2, 3, device="meta"),
+        torch.ones(3, dtype=torch.int64),
+        torch.eye(3).to_sparse(),
+        torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_measured(tensor: Tensor) -> None:
     assert measure(tensor, ()) is None
 
@@ -161,8 +179,8 @@ def test_signals_and_gradients_are_those_of_the_pass(dtype: torch.dtype) -> None
     torch.manual_seed(0)
     model = Network().to(dtype)
     x, target = normal(12, 16).to(dtype), normal(12, 4, seed=1).to(dtype)
-    seen = trace(model, x, loss=lambda y: F.mse_loss(y, target))
-    loss = F.mse_loss(model(x), target)
+    seen = trace(model, x, loss=lambda y: functional.mse_loss(y, target))
+    loss = functional.mse_loss(model(x), target)
     weights = dict(model.named_parameters())
     gradients = torch.autograd.grad(loss, [*model.kept, *weights.values()])
     ops = [op for op in seen.ops if op.kind not in (Kind.INPUT, Kind.OUTPUT, Kind.LOSS)]

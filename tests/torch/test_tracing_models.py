@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from fanin.recipes import Role, Slot
 from fanin.torch.tracing import trace
@@ -42,20 +42,20 @@ def by_hand(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | float = 0.0) -> Tens
     return (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5 + bias).softmax(-1) @ v
 
 
-def split(m: nn.Module, x: Tensor) -> Tensor:
+def split(m: Any, x: Tensor) -> Tensor:
     q, k, v = (heads(part) for part in m.qkv(x).split(16, -1))
     return x + m.out(merged(by_hand(q, k, v)))
 
 
-def stacked(m: nn.Module, x: Tensor) -> Tensor:
+def stacked(m: Any, x: Tensor) -> Tensor:
     q, k, v = m.qkv(x).reshape(*x.shape[:2], 3, 4, 4).permute(2, 0, 3, 1, 4)
-    return x + m.out(merged(F.scaled_dot_product_attention(q, k, v)))
+    return x + m.out(merged(functional.scaled_dot_product_attention(q, k, v)))
 
 
-def by_head(m: nn.Module, x: Tensor) -> Tensor:
+def by_head(m: Any, x: Tensor) -> Tensor:
     """Query, key and value of a head side by side, as GPT-NeoX and BLOOM have them."""
     q, k, v = m.qkv(x).view(*x.shape[:2], 4, 12).transpose(1, 2).chunk(3, -1)
-    return x + m.out(merged(F.scaled_dot_product_attention(q, k, v)))
+    return x + m.out(merged(functional.scaled_dot_product_attention(q, k, v)))
 
 
 @pytest.mark.parametrize("run", [split, stacked, by_head])
@@ -103,19 +103,25 @@ def turned_complex(x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("rotate", [turned, turned_complex])
 def test_grouped_queries_with_rotary_positions(rotate: Any) -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         h = m.norm(x)
         q, k, v = heads(m.q(h)), heads(m.k(h), 2), heads(m.v(h), 2)
         k, v = (
             rotate(k).repeat_interleave(2, 1),
             v[:, :, None].expand(-1, -1, 2, -1, -1).flatten(1, 2),
         )
-        return x + m.out(merged(F.scaled_dot_product_attention(rotate(q), k, v, is_causal=True)))
+        return x + m.out(
+            merged(functional.scaled_dot_product_attention(rotate(q), k, v, is_causal=True))
+        )
 
     model = Model(
-        run, norm=nn.RMSNorm(16), q=nn.Linear(16, 16), k=nn.Linear(16, 8), v=nn.Linear(16, 8),
+        run,
+        norm=nn.RMSNorm(16),
+        q=nn.Linear(16, 16),
+        k=nn.Linear(16, 8),
+        v=nn.Linear(16, 8),
         out=nn.Linear(16, 16),
-    )  # fmt: skip
+    )
     seen = slots_of(model, SEQUENCE)
     for name, place, width in (("q", "query", 16), ("k", "key", 8), ("v", "value", 8)):
         assert places(seen[f"{name}.weight"]) & QKV == {place}
@@ -127,7 +133,7 @@ def test_grouped_queries_with_rotary_positions(rotate: Any) -> None:
 def test_a_table_of_relative_positions() -> None:
     index = torch.arange(256).view(16, 16) % 49
 
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         q, k, v = (heads(part, 2) for part in m.qkv(x).split(16, -1))
         bias = m.table[index.view(-1)].view(16, 16, 2).permute(2, 0, 1)
         return x + m.out(merged(by_hand(q, k, v, bias[None])))
@@ -139,15 +145,19 @@ def test_a_table_of_relative_positions() -> None:
 
 
 def test_attention_and_mlp_in_parallel() -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         h = m.norm(x)
         q, k, v = (heads(part) for part in m.qkv(h).split(16, -1))
-        return x + m.out(merged(by_hand(q, k, v))) + m.down(F.gelu(m.up(h)))
+        return x + m.out(merged(by_hand(q, k, v))) + m.down(functional.gelu(m.up(h)))
 
     model = Model(
-        run, norm=nn.LayerNorm(16), qkv=nn.Linear(16, 48), out=nn.Linear(16, 16),
-        up=nn.Linear(16, 64), down=nn.Linear(64, 16),
-    )  # fmt: skip
+        run,
+        norm=nn.LayerNorm(16),
+        qkv=nn.Linear(16, 48),
+        out=nn.Linear(16, 16),
+        up=nn.Linear(16, 64),
+        down=nn.Linear(64, 16),
+    )
     seen = slots_of(model, SEQUENCE)
     for name in ("out.weight", "down.weight"):
         assert Place.WRITER in seen[name].around.places
@@ -234,8 +244,8 @@ def test_a_vision_transformer() -> None:
 # ------------------------------------------------------------------------- gates and experts
 
 
-def gated(m: nn.Module, x: Tensor) -> Tensor:
-    return x + m.down(F.silu(m.gate(x)) * m.up(x))
+def gated(m: Any, x: Tensor) -> Tensor:
+    return x + m.down(functional.silu(m.gate(x)) * m.up(x))
 
 
 def test_swiglu() -> None:
@@ -247,13 +257,13 @@ def test_swiglu() -> None:
     assert seen["down.weight"].around.fed_by == "gated silu"
 
 
-def two_halves(m: nn.Module, x: Tensor) -> Tensor:
+def two_halves(m: Any, x: Tensor) -> Tensor:
     gate, up = m.both(x).chunk(2, -1)
-    return x + m.down(F.silu(gate) * up)
+    return x + m.down(functional.silu(gate) * up)
 
 
-def glu(m: nn.Module, x: Tensor) -> Tensor:
-    return x + m.down(F.glu(m.both(x)))
+def glu(m: Any, x: Tensor) -> Tensor:
+    return x + m.down(functional.glu(m.both(x)))
 
 
 @pytest.mark.parametrize(("run", "fed_by"), [(two_halves, "gated silu"), (glu, "gated sigmoid")])
@@ -266,25 +276,25 @@ def test_a_gate_in_one_matrix_with_what_it_gates(run: Any, fed_by: str) -> None:
     assert seen["down.weight"].around.fed_by == fed_by
 
 
-def looped(m: nn.Module, x: Tensor) -> Tensor:
+def looped(m: Any, x: Tensor) -> Tensor:
     weights, chosen = m.router(x).softmax(-1).topk(2, -1)
     out = torch.zeros_like(x)
     for expert in range(4):
         rows, place = torch.where(chosen == expert)
-        h = F.gelu(x[rows] @ m.up[expert].T) @ m.down[expert].T
+        h = functional.gelu(x[rows] @ m.up[expert].T) @ m.down[expert].T
         out = out.index_add(0, rows, h * weights[rows, place, None])
     return x + out
 
 
-def batched(m: nn.Module, x: Tensor) -> Tensor:
+def batched(m: Any, x: Tensor) -> Tensor:
     weights = m.router(x).softmax(-1)
-    h = F.gelu(torch.bmm(x.expand(4, -1, -1), m.up.transpose(1, 2)))
+    h = functional.gelu(torch.bmm(x.expand(4, -1, -1), m.up.transpose(1, 2)))
     return x + torch.einsum("end,ne->nd", torch.bmm(h, m.down.transpose(1, 2)), weights)
 
 
-def in_einsums(m: nn.Module, x: Tensor) -> Tensor:
+def in_einsums(m: Any, x: Tensor) -> Tensor:
     weights = m.router(x).softmax(-1)
-    h = F.gelu(torch.einsum("end,ehd->enh", x.expand(4, -1, -1), m.up))
+    h = functional.gelu(torch.einsum("end,ehd->enh", x.expand(4, -1, -1), m.up))
     return x + torch.einsum("end,ne->nd", torch.einsum("enh,edh->end", h, m.down), weights)
 
 
@@ -300,7 +310,7 @@ def test_stacked_experts(run: Any) -> None:
 
 
 def test_scales_on_branches() -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         x = x + m.scale * m.a(x)
         return x + m.zero * m.b(x)
 
@@ -321,7 +331,7 @@ def test_scales_on_branches() -> None:
 
 
 def test_recurrent_layers() -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([5, 4, 2]), batch_first=True)
         out, _ = nn.utils.rnn.pad_packed_sequence(m.lstm(packed)[0], batch_first=True)
         return m.head(out)
@@ -338,7 +348,7 @@ def test_recurrent_layers() -> None:
 
 @pytest.mark.parametrize(("cell", "gates"), [(nn.GRUCell, 3), (nn.LSTMCell, 4), (nn.RNNCell, 1)])
 def test_cells(cell: Any, gates: int) -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         state = m.cell(x[:, 0])
         state = m.cell(x[:, 1], state)
         return m.head(state[0] if isinstance(state, tuple) else state)
@@ -358,7 +368,7 @@ def test_a_projected_state() -> None:
 
 
 def test_a_cell_written_by_hand() -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         h = c = x.new_zeros(len(x), 16)
         for step in x.unbind(1):
             i, f, g, o = (m.inputs(step) + m.state(h)).chunk(4, -1)
@@ -387,9 +397,9 @@ class UNet(nn.Module):
         self.c, self.out = nn.Conv2d(16, 8, 3, 1, 1), nn.Conv2d(8, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        a = F.relu(self.a(x))
-        b = F.relu(self.b(F.max_pool2d(a, 2)))
-        return self.out(F.relu(self.c(torch.cat([self.up(b), a], 1))))
+        a = functional.relu(self.a(x))
+        b = functional.relu(self.b(functional.max_pool2d(a, 2)))
+        return self.out(functional.relu(self.c(torch.cat([self.up(b), a], 1))))
 
 
 def test_a_unet() -> None:
@@ -406,8 +416,13 @@ def test_batch_norm_of_a_model_in_use() -> None:
         nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 3)
     ).eval()
     assert list(roles_of(model, normal(2, 3, 8, 8)).values()) == [
-        "kernel", "bias", "norm gain", "norm offset", "head", "bias",
-    ]  # fmt: skip
+        "kernel",
+        "bias",
+        "norm gain",
+        "norm offset",
+        "head",
+        "bias",
+    ]
     assert not trace(model, normal(2, 3, 8, 8)).training
 
 
@@ -425,7 +440,7 @@ def test_bags_and_bilinear_forms() -> None:
 
 
 def test_spectral_filters() -> None:
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m: Any, x: Tensor) -> Tensor:
         return torch.fft.irfft(torch.einsum("nif,iof->nof", torch.fft.rfft(x), m.weight), n=16)
 
     weight = torch.complex(normal(4, 5, 9), normal(4, 5, 9, seed=1))

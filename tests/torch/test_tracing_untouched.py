@@ -1,4 +1,4 @@
-"""A trace leaves no trace: everything a model and the process hold is as it was, however it ends."""
+"""A trace leaves no trace: all that a model and the process hold is as it was, however it ends."""
 
 import hashlib
 import random
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
@@ -63,11 +63,11 @@ class Restless(nn.Module):
         with torch.no_grad():
             self.head.bias.add_(1.0)
         self.plain += 1
-        h = F.relu(self.norm(self.conv(x))).mean((2, 3))
+        h = functional.relu(self.norm(self.conv(x))).mean((2, 3))
         self.average.copy_(h.detach().mean(0))
         self.cache.append(h)
         self.seen["h"] = h
-        h = self.drop(self.spectral(h)) + random.random() + float(np.random.rand())
+        h = self.drop(self.spectral(h)) + random.random() + float(np.random.rand())  # noqa: NPY002  # as models do
         self.last = h
         self.eval()
         torch.set_default_dtype(torch.float64)
@@ -87,7 +87,7 @@ def state(model: nn.Module) -> str:
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         parts.append((name, tensor.detach().numpy().tobytes(), tensor.requires_grad))
         parts.append(None if tensor.grad is None else tensor.grad.numpy().tobytes())
-    parts.append((torch.get_rng_state().numpy().tobytes(), np.random.get_state()[1].tobytes()))
+    parts.append((torch.get_rng_state().numpy().tobytes(), np.random.get_state()[1].tobytes()))  # noqa: NPY002
     parts.append((torch.get_default_dtype(), torch.is_grad_enabled()))
     parts.append((torch.get_num_threads(), len(torch.nn.modules.module._global_forward_hooks)))
     return hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -136,7 +136,7 @@ def test_a_failure_at_any_operation_leaves_nothing_behind(
     x = torch.randn(4, 3, 6, 6)
     before = state(restless)
     monkeypatch.setattr(FailAt, "error", error)
-    finished = False
+    finished, place = False, 0
     for place in range(1, 500):
         monkeypatch.setattr(FailAt, "place", place)
         try:
@@ -205,9 +205,9 @@ def test_compiled_models_are_traced_through_the_original() -> None:
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_scripted_models_are_refused_with_the_way_out() -> None:
     scripted = torch.jit.script(nn.Linear(4, 2))
-    with pytest.raises(FaninError, match="scripted.*torch.jit.script"):
+    with pytest.raises(FaninError, match=r"scripted.*torch.jit.script"):
         trace(scripted, torch.randn(3, 4))
-    with pytest.raises(FaninError, match="^1: scripted"):
+    with pytest.raises(FaninError, match=r"^1: scripted"):
         trace(nn.Sequential(nn.Linear(4, 4), scripted), torch.randn(3, 4))
 
 

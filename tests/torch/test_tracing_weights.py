@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 from torch.nn.utils import parametrizations
 
 from fanin.recipes import Role, Slot
@@ -62,12 +62,12 @@ def test_a_parametrisation_is_named_on_the_way() -> None:
 # ----------------------------------------------------------------------------------- low rank
 
 
-def beside(m: nn.Module, x: Tensor) -> Tensor:
-    return m.base(x) + F.linear(F.linear(x, m.down), m.up) * 2
+def beside(m: Any, x: Tensor) -> Tensor:
+    return m.base(x) + functional.linear(functional.linear(x, m.down), m.up) * 2
 
 
-def merged(m: nn.Module, x: Tensor) -> Tensor:
-    return F.linear(x, m.base.weight + m.up @ m.down * 2, m.base.bias)
+def merged(m: Any, x: Tensor) -> Tensor:
+    return functional.linear(x, m.base.weight + m.up @ m.down * 2, m.base.bias)
 
 
 @pytest.mark.parametrize("run", [beside, merged])
@@ -106,17 +106,20 @@ def test_a_tied_table_has_both_uses() -> None:
     assert [other.role for other in slot.uses] == [Role.EMBEDDING]
 
 
-def shared(m: nn.Module, x: Tensor) -> Tensor:
+def shared(m: Any, x: Tensor) -> Tensor:
     for _ in range(3):
-        x = x + m.down(F.gelu(m.up(m.norm(x))))
+        x = x + m.down(functional.gelu(m.up(m.norm(x))))
     return m.head(x)
 
 
 def test_a_shared_layer_has_a_use_for_every_time_it_runs() -> None:
     model = Model(
-        shared, norm=nn.LayerNorm(16), up=nn.Linear(16, 32), down=nn.Linear(32, 16),
+        shared,
+        norm=nn.LayerNorm(16),
+        up=nn.Linear(16, 32),
+        down=nn.Linear(32, 16),
         head=nn.Linear(16, 4),
-    )  # fmt: skip
+    )
     uses = {p.name: len(p.uses) for p in trace(model, X).parameters}
     assert uses["up.weight"] == uses["norm.bias"] == 3
     assert uses["head.weight"] == 1
@@ -126,23 +129,23 @@ def test_a_shared_layer_has_a_use_for_every_time_it_runs() -> None:
 # --------------------------------------------------------------------- scaled and standardised
 
 
-def standardised(m: nn.Module, x: Tensor) -> Tensor:
+def standardised(m: Any, x: Tensor) -> Tensor:
     w = m.conv.weight
     mean, var = w.mean((1, 2, 3), keepdim=True), w.var((1, 2, 3), keepdim=True)
-    return F.conv2d(x, (w - mean) / torch.sqrt(var + 1e-5), m.conv.bias)
+    return functional.conv2d(x, (w - mean) / torch.sqrt(var + 1e-5), m.conv.bias)
 
 
-def by_batch_norm(m: nn.Module, x: Tensor) -> Tensor:
+def by_batch_norm(m: Any, x: Tensor) -> Tensor:
     flat = m.conv.weight.reshape(1, 12, -1)
-    w = F.batch_norm(flat, None, None, training=True, momentum=0.0)
-    return F.conv2d(x, w.reshape_as(m.conv.weight), m.conv.bias)
+    w = functional.batch_norm(flat, None, None, training=True, momentum=0.0)
+    return functional.conv2d(x, w.reshape_as(m.conv.weight), m.conv.bias)
 
 
-def with_a_gain(m: nn.Module, x: Tensor) -> Tensor:
+def with_a_gain(m: Any, x: Tensor) -> Tensor:
     w = m.conv.weight
     var, mean = torch.var_mean(w, dim=[1, 2, 3], keepdim=True, correction=0)
     scale = torch.rsqrt(torch.maximum(var * 72, torch.tensor(1e-4))) * m.gain
-    return F.conv2d(x, w * scale - mean * scale, m.conv.bias)
+    return functional.conv2d(x, w * scale - mean * scale, m.conv.bias)
 
 
 @pytest.mark.parametrize("run", [standardised, by_batch_norm])
@@ -160,11 +163,11 @@ def test_a_gain_on_a_weight_is_a_scale() -> None:
     assert fans(seen["conv.weight"]) == (72, 108)
 
 
-def modulated(m: nn.Module, x: Tensor, z: Tensor) -> Tensor:
+def modulated(m: Any, x: Tensor, z: Tensor) -> Tensor:
     """The modulated convolution of StyleGAN 2: a weight for each example."""
     w = m.weight[None] * m.style(z)[:, None, :, None, None]
     w = w * torch.rsqrt(w.pow(2).sum([2, 3, 4], keepdim=True) + 1e-8)
-    out = F.conv2d(x.reshape(1, -1, 6, 6), w.reshape(-1, 8, 3, 3), groups=len(x))
+    out = functional.conv2d(x.reshape(1, -1, 6, 6), w.reshape(-1, 8, 3, 3), groups=len(x))
     return out.reshape(len(x), 12, 4, 4)
 
 
@@ -176,8 +179,8 @@ def test_a_modulated_weight_is_one_kernel_for_all_examples() -> None:
     assert seen["style.weight"].role is Role.KERNEL
 
 
-def generated(m: nn.Module, x: Tensor, z: Tensor) -> Tensor:
-    weight = m.make(F.relu(m.embed(z))).view(-1, 12, 16)
+def generated(m: Any, x: Tensor, z: Tensor) -> Tensor:
+    weight = m.make(functional.relu(m.embed(z))).view(-1, 12, 16)
     return m.head(torch.bmm(x, weight.transpose(1, 2)))
 
 
@@ -190,8 +193,10 @@ def test_a_generated_weight_is_a_signal() -> None:
 
 
 def test_cosine_classifiers_have_a_head() -> None:
-    def cosine(m: nn.Module, x: Tensor) -> Tensor:
-        return 10 * F.linear(F.normalize(m.body(x)), F.normalize(m.weight))
+    def cosine(m: Any, x: Tensor) -> Tensor:
+        return 10 * functional.linear(
+            functional.normalize(m.body(x)), functional.normalize(m.weight)
+        )
 
     seen = slots_of(Model(cosine, body=nn.Linear(16, 12), weight=normal(5, 12)), X)
     assert seen["weight"].role is Role.HEAD
@@ -208,27 +213,30 @@ class Product(torch.autograd.Function):
         return x @ w.T
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (gradient,) = gradients
         x, w = ctx.saved_tensors
         return gradient @ w, gradient.T @ x
 
 
-def each(m: nn.Module, x: Tensor) -> Tensor:
-    return torch.vmap(lambda row: F.linear(row, m.weight))(x)
+def each(m: Any, x: Tensor) -> Tensor:
+    return torch.vmap(lambda row: functional.linear(row, m.weight))(x)
 
 
-def at_once(m: nn.Module, x: Tensor) -> Tensor:
+def at_once(m: Any, x: Tensor) -> Tensor:
     return Product.apply(x, m.weight)
 
 
-def called(m: nn.Module, x: Tensor) -> Tensor:
+def called(m: Any, x: Tensor) -> Tensor:
     return torch.func.functional_call(nn.Linear(16, 12, bias=False), {"weight": m.weight}, (x,))
 
 
 @pytest.mark.parametrize("run", [each, at_once, called], ids=["vmap", "Function", "call"])
 def test_weights_are_found_inside(run: Any) -> None:
     model = Model(
-        lambda m, x: m.head(F.relu(run(m, x))), weight=normal(12, 16), head=nn.Linear(12, 4)
+        lambda m, x: m.head(functional.relu(run(m, x))),
+        weight=normal(12, 16),
+        head=nn.Linear(12, 4),
     )
     seen = slots_of(model, X)
     assert seen["weight"].role is Role.KERNEL
@@ -239,7 +247,7 @@ def test_weights_are_found_inside(run: Any) -> None:
 
 
 def test_experts_under_vmap_are_matrices_of_their_own() -> None:
-    def experts(m: nn.Module, x: Tensor) -> Tensor:
+    def experts(m: Any, x: Tensor) -> Tensor:
         return torch.vmap(lambda w: torch.tanh(x @ w))(m.weight).mean(0)
 
     (slot,) = slots_of(Model(experts, weight=normal(5, 16, 3)), X).values()
@@ -248,9 +256,9 @@ def test_experts_under_vmap_are_matrices_of_their_own() -> None:
 
 
 def test_gradients_taken_inside_the_model_do_not_hide_its_weights() -> None:
-    def energy(m: nn.Module, x: Tensor) -> Tensor:
+    def energy(m: Any, x: Tensor) -> Tensor:
         x = x.detach().clone().requires_grad_()
-        total = F.silu(m.body(x)).sum()
+        total = functional.silu(m.body(x)).sum()
         (force,) = torch.autograd.grad(total, x, create_graph=True)
         return m.head(force)
 
@@ -277,7 +285,7 @@ def test_a_fixed_matrix_is_no_weight() -> None:
             self.head = nn.Linear(64, 3)
 
         def forward(self, x: Tensor) -> Tensor:
-            angle = x @ self.frequencies
+            angle = x @ self.get_buffer("frequencies")
             return self.head(torch.cat([angle.sin(), angle.cos()], -1))
 
     seen = trace(Features(), X)

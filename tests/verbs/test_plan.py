@@ -104,7 +104,10 @@ def test_was_my_initialisation_applied() -> None:
         for module in model.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 module.weight.normal_(0, 0.02)
-            if isinstance(module, nn.Linear) and module.bias is not None:
+            if (
+                isinstance(module, nn.Linear)
+                and dict(module.named_parameters()).get("bias") is not None
+            ):
                 module.bias.zero_()
         for name, parameter in model.named_parameters():
             if name == "c_proj.weight":

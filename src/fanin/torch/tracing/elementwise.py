@@ -1,119 +1,18 @@
-"""Operations element by element: activations, sums, products, and norms written by hand.
-
-Many models write their activation or their norm out in arithmetic. A tensor therefore carries along
-what it is an element-by-element function of; where two such tensors meet again, the values tell
-which activation it is.
-"""
+"""Sums and products element by element, and the norms, biases and gains written in them."""
 
 from dataclasses import replace
-from functools import cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from fanin.calls import format_number
-from fanin.errors import FaninError
-from fanin.theory import activation
-from fanin.torch.tracing.functions import ACTIVATIONS, activation_text
+from fanin.torch.tracing.activations import recognise, same_shape
+from fanin.torch.tracing.derived import derived, other
 from fanin.torch.tracing.origins import Origin, moved, varying
-from fanin.torch.tracing.recording import (
-    Base,
-    Call,
-    Recording,
-    Value,
-    sample,
-    tensors_of,
-    unit_axes,
-)
-from fanin.torch.tracing.weighted import derived, other
+from fanin.torch.tracing.recording import Recording
+from fanin.torch.tracing.units import sample, unit_axes
+from fanin.torch.tracing.values import Call, Value, tensors_of
 from fanin.trace import Kind, Part
-
-CANDIDATES = (
-    "relu", "gelu", "gelu_tanh", "silu", "mish", "relu2", "tanh", "sigmoid", "softplus", "softsign",
-    "leaky_relu(0.01)", "leaky_relu(0.1)", "leaky_relu(0.2)", "elu", "selu", "hardtanh", "hardsigmoid",
-    "hardswish", "relu6", "erf", "sin",
-)  # fmt: skip
-"""Activations that are recognised by their values."""
-
-RECOGNISED = 2e-3
-"""Largest difference, as part of the largest value: above the rounding of half precision and the
-error of a polynomial in its place, below the distance between any two candidates."""
-
-
-def activate(recording: Recording, call: Call) -> None:
-    """Record a function of one signal.
-
-    Args:
-        recording: What is recorded so far.
-        call: The call.
-    """
-    signals = [(tensor, recording.read(tensor)) for tensor in tensors_of(call.args)]
-    known = [(tensor, value) for tensor, value in signals if value is not None]
-    slopes = [
-        origin for tensor, value in signals if value is None for origin in recording.origins(tensor)
-    ]
-    if not known or (call.name in ("maximum", "minimum", "pow") and len(known) > 1):
-        other(recording, call)
-        return
-    tensor, value = known[0]
-    if value.statistic:
-        # The root of a variance is still a statistic of the same numbers.
-        recording.know(call.out, Value(value.op, None, None, value.statistic))
-        return
-    base = recording.base_of(tensor, value)
-    text = activation_text(call.name, call.args, call.kwargs)
-    if not _is_known(text):
-        text = recognise(base, call.out) or text
-    units = value.units if _same_shape(call.out, value.units) else None
-    detail, source = text, value
-    if value.base is not None and _is_known(text) and text == recognise(value.base, call.out):
-        source = Value(value.base.op)
-    index = recording.add(Kind.ACTIVATION, call, [source], detail=detail, units=units, base=base)
-    recording.use(slopes, index, Part.SLOPE)
-
-
-def _is_known(text: str) -> bool:
-    try:
-        activation(text)
-    except FaninError:
-        return False
-    return True
-
-
-def _same_shape(out: object, units: Tensor | None) -> bool:
-    return isinstance(out, Tensor) and units is not None and units.shape == out.shape
-
-
-def recognise(base: Base, result: Tensor) -> str:
-    """Find the activation that turns one signal into another.
-
-    Args:
-        base: The signal before.
-        result: The signal after.
-
-    Returns:
-        Its name as `fanin.theory` reads it; empty when none fits, or when the values are too small
-        or too few to tell.
-    """
-    if tuple(result.shape) != base.shape or base.sample.numel() < 8:
-        return ""
-    before, after = base.sample.numpy(), sample(result).numpy()
-    size = float(np.abs(after).max(initial=0.0))
-    if not (np.isfinite(before).all() and np.isfinite(size)) or np.abs(before).max() < 0.05:
-        return ""
-    fits = {
-        name: float(np.abs(_apply(name)(before) - after).max()) / size
-        for name in CANDIDATES
-        if size > 0
-    }
-    best = min(fits, key=fits.__getitem__, default="")
-    return best if best and fits[best] <= RECOGNISED else ""
-
-
-@cache
-def _apply(name: str):  # noqa: ANN202  # an Activation, which the checker infers
-    return activation(name)
 
 
 def combine(recording: Recording, call: Call) -> None:
@@ -160,7 +59,7 @@ def _two_signals(
         recording.know(call.out, Value(a.op, None, None, a.statistic | b.statistic))
         return
     bases = recording.base_of(left, a), recording.base_of(right, b)
-    units = next((v.units for v in (a, b) if _same_shape(call.out, v.units)), None)
+    units = next((v.units for v in (a, b) if same_shape(call.out, v.units)), None)
     if bases[0].same(bases[1]):
         text = recognise(bases[0], call.out)
         if text or kind is Kind.MULTIPLY:
@@ -178,7 +77,7 @@ def _normalise(
     recording: Recording, call: Call, kind: Kind, signal: Value, statistic: Value
 ) -> None:
     """Take out a mean, or divide by a deviation: the two halves of a norm written by hand."""
-    units = signal.units if _same_shape(call.out, signal.units) else None
+    units = signal.units if same_shape(call.out, signal.units) else None
     if not _lineage(recording, signal.op) & statistic.statistic:
         recording.add(kind, call, [signal, statistic], units=units)
     elif kind is Kind.ADD:
@@ -217,7 +116,7 @@ def _with_parameter(
     made: tuple[Tensor, tuple[Origin, ...]],
 ) -> None:
     (_, value), (tensor, origins) = known, made
-    units = value.units if _same_shape(call.out, value.units) else None
+    units = value.units if same_shape(call.out, value.units) else None
     before = recording.ops[value.op].kind
     along = _along_units(origins[0], tensor, units)
     carried = _spread(origins, tensor, call) if kind is Kind.MULTIPLY else ()
@@ -267,9 +166,7 @@ def _along_units(origin: Origin, tensor: Tensor, units: Tensor | None) -> bool:
     if units is None:
         return False
     found = {
-        other - tensor.ndim
-        for axis in range(len(origin.stored))
-        for other in varying(origin, axis)
+        other - tensor.ndim for axis in range(len(origin.stored)) for other in varying(origin, axis)
     }
     return bool(found) and found <= {axis - units.ndim for axis in unit_axes(units)}
 
@@ -285,8 +182,8 @@ def _with_constant(
     detail = format_number(float(numbers[0])) if numbers else ""
     if call.name.startswith("neg"):
         numbers, detail = [-1.0], "-1"
-    units = value.units if _same_shape(call.out, value.units) else None
-    base = recording.base_of(tensor, value) if _same_shape(call.out, tensor) else None
+    units = value.units if same_shape(call.out, value.units) else None
+    base = recording.base_of(tensor, value) if same_shape(call.out, tensor) else None
     by_a_tensor = call.name == "mul" and not numbers
     if base is not None and by_a_tensor and not _is_mask(call):
         base = None  # a rotation is another number at every place
@@ -310,34 +207,6 @@ def _is_mask(call: Call) -> bool:
     return False
 
 
-def chosen(recording: Recording, call: Call) -> None:
-    """Record a choice between two tensors, place by place: an activation by cases, or a mask.
-
-    Args:
-        recording: What is recorded so far.
-        call: The call.
-    """
-    operands = [*tensors_of(call.args[1:]), *tensors_of(call.kwargs)]
-    signals = [(tensor, recording.read(tensor)) for tensor in operands]
-    known = [(tensor, value) for tensor, value in signals if value is not None]
-    if not known or any(recording.origins(tensor) for tensor in operands):
-        other(recording, call)
-        return
-    (tensor, value), *more = known
-    bases = [recording.base_of(own, seen) for own, seen in known]
-    units = value.units if _same_shape(call.out, value.units) else None
-    text = recognise(bases[0], call.out) if all(bases[0].same(own) for own in bases) else ""
-    if text:
-        source = Value(bases[0].op)
-        recording.add(Kind.ACTIVATION, call, [source], detail=text, units=units, base=bases[0])
-    elif more:
-        recording.add(Kind.OTHER, call, [seen for _, seen in known], units=units)
-    elif _same_shape(call.out, tensor):
-        recording.know(call.out, Value(value.op, units))
-    else:
-        other(recording, call)
-
-
 def copied(recording: Recording, call: Call) -> None:
     """Record a copy into memory that is there already.
 
@@ -348,7 +217,7 @@ def copied(recording: Recording, call: Call) -> None:
     source = call.argument(1, "src")
     found = recording.tracked(source)
     if isinstance(found, Value):
-        units = found.units if _same_shape(call.out, found.units) else None
+        units = found.units if same_shape(call.out, found.units) else None
         recording.know(call.out, Value(found.op, units))
     elif found is not None and call.out.shape == source.shape:
         recording.know(call.out, found)
@@ -370,45 +239,6 @@ def combined_twice(recording: Recording, call: Call) -> None:
     combine(recording, Call("add", (start, result), {}, call.out, lambda _: None))
 
 
-def gated_linear_unit(recording: Recording, call: Call) -> None:
-    """Record torch's glu as what it is: one half times the sigmoid of the other.
-
-    Args:
-        recording: What is recorded so far.
-        call: The call.
-    """
-    data, axis = call.args[0], call.argument(1, "dim", -1)
-    value = recording.value(data)
-    if value is None:
-        other(recording, call)
-        return
-    if value.units is not None and value.op in recording.totals:
-        for half in value.units.chunk(2, axis):
-            flat = half.unique()
-            recording.pieces.setdefault(value.op, set()).add(
-                (int(flat.min()), int(flat.max()) + 1, len(flat))
-            )
-    inner = Call("sigmoid", (), {}, data.detach().chunk(2, axis)[1].sigmoid(), lambda _: None)
-    gate = recording.add(Kind.ACTIVATION, inner, [value], detail="sigmoid")
-    recording.add(Kind.MULTIPLY, call, [value, Value(gate)], units=(axis % call.out.ndim,))
-
-
-def is_activation(name: str) -> bool:
-    """Tell whether a function works on one signal, element by element.
-
-    Args:
-        name: Name of the function.
-
-    Returns:
-        Whether it does.
-
-    Example:
-        >>> is_activation("relu"), is_activation("linear")
-        (True, False)
-    """
-    return name in ACTIVATIONS
-
-
 def interpolated(recording: Recording, call: Call) -> None:
     """Record ``start + weight * (end - start)``: a product, and a sum of both.
 
@@ -422,6 +252,6 @@ def interpolated(recording: Recording, call: Call) -> None:
         return
     with torch.no_grad():
         product = Call("mul", (), {}, call.out.detach().clone(), lambda _: None)
-    units = next((v.units for v in signals if v and _same_shape(call.out, v.units)), None)
+    units = next((v.units for v in signals if v and same_shape(call.out, v.units)), None)
     index = recording.add(Kind.MULTIPLY, product, signals[1:], units=units)
     recording.add(Kind.ADD, call, [signals[0], Value(index)], units=units)

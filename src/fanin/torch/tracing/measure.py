@@ -78,7 +78,9 @@ def measure(tensor: Tensor, units: Sequence[int] = (), activation: str = "") -> 
     counts = [values.count_nonzero(), _saturated(values, activation)] if activation else []
     products = _products(values)
     parts = [part.double().flatten() for part in (*sums, *counts, products)]
-    fetched = np.split(torch.cat(parts).cpu().numpy(), np.cumsum([len(part) for part in parts])[:-1])
+    fetched = np.split(
+        torch.cat(parts).cpu().numpy(), np.cumsum([len(part) for part in parts])[:-1]
+    )
     number = values.numel() / len(fetched[0])
     means, squares = fetched[0] / number, fetched[1] / number
     zero = saturated = None
@@ -107,14 +109,14 @@ def _deviations(
     means: NDArray[np.float64],
     squares: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Compute the deviation of each unit; anew for those that hardly vary, where the sums lost it."""
+    """Compute the deviation of each unit; anew where it is lost in the difference of two sums."""
     with np.errstate(invalid="ignore"):
         stds = np.sqrt(np.maximum(squares - means**2, 0))
         close = stds <= CANCELLED * np.abs(means)
     if close.any():
         units, rest = axes
         rows = values.permute(*units, *rest).flatten(len(units)).flatten(0, len(units) - 1)
-        chosen = rows[torch.from_numpy(close).to(rows.device)]
+        chosen = rows[torch.tensor(close).to(rows.device)]
         varying = chosen.amax(1) > chosen.amin(1)
         exact = torch.where(varying, chosen.double().std(1, correction=0), 0.0)
         stds[close] = exact.cpu().numpy()

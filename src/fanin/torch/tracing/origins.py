@@ -215,8 +215,12 @@ def varying(origin: Origin, axis: int) -> list[int]:
     return [
         other
         for other, (size, stride) in enumerate(zip(own.shape, own.stride(), strict=True))
-        if size > 1 and stride != 0 and len(line(origin, axis, other).unique()) > 1
+        if size > 1 and stride != 0 and _differs(line(origin, axis, other))
     ]
+
+
+def _differs(values: Tensor) -> bool:
+    return len(values) > 1 and bool((values != values[0]).any())
 
 
 def line(origin: Origin, axis: int, along: int) -> Tensor:

@@ -1,11 +1,10 @@
-"""What has been recorded so far: operations, and what is known of every tensor in flight.
+"""What has been recorded so far: operations, uses of parameters, and what every tensor is.
 
-A tensor is known as a signal (the operation that put it out, and where its units lie) or as made
-from parameters. Tensors are followed by identity and let go of when the model lets go of them.
+Tensors are followed by identity, and let go of when the model lets go of them.
 """
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,122 +14,21 @@ from torch import Tensor
 from fanin.schemes import Fans, Layout
 from fanin.torch.tracing.measure import measure
 from fanin.torch.tracing.origins import IN, OUT, Origin, line, stored_layout
+from fanin.torch.tracing.units import distinct_units, number, numbers_in, sample, unit_axes
+from fanin.torch.tracing.values import Base, Call, Value, tensors_of
 from fanin.torch.tracing.wrapped import inner, is_wrapped, whole
 from fanin.trace import Kind, Op, Part, Signal, Use
-
-SAMPLE = 512
-"""Elements by which a hand-written activation is recognised."""
 
 PASSING = frozenset({Kind.ADD, Kind.MULTIPLY, Kind.DROPOUT})
 """Operations that leave every unit where it was."""
 
+
 WHOLE = (0, 0, 0)
 """Stands for a reader that takes all units of an operation."""
 
+
 FARTHEST = 4000
 """Steps back through torch's own graph, to find where a tensor of unknown making came from."""
-
-
-@dataclass(frozen=True)
-class Base:
-    """The signal that a tensor is an element-by-element function of.
-
-    Attributes:
-        op: Index of the operation that put the signal out.
-        shape: Its shape.
-        sample: A few of its elements, always those at the same places; empty without memory.
-        view: Which view of the operation's result it is.
-    """
-
-    op: int
-    shape: tuple[int, ...]
-    sample: Tensor
-    view: object = None
-
-    def same(self, other: "Base") -> bool:
-        """Tell whether it is the very same signal as another.
-
-        Args:
-            other: The other.
-
-        Returns:
-            Whether it is: two halves of one result are not.
-        """
-        return self.op == other.op and self.shape == other.shape and self.view is other.view
-
-
-@dataclass(frozen=True)
-class Value:
-    """A tensor that carries a signal.
-
-    Attributes:
-        op: Index of the operation that put it out.
-        units: The index of the unit that each element belongs to; None where that is lost.
-        base: What it is an element-by-element function of.
-        statistic: Operations whose own numbers it is a mean, a variance or a norm of.
-        carried: Parameters that it is made from element by element, as a weight that is scaled by
-            a signal is.
-        view: Stands for the way it was cut out of the operation's result; None for all of it.
-    """
-
-    op: int
-    units: Tensor | None = None
-    base: Base | None = None
-    statistic: frozenset[int] = frozenset()
-    carried: tuple[Origin, ...] = ()
-    view: object = None
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a torch function.
-
-    Attributes:
-        name: Its name, without the underscore of the in-place form.
-        args: Positional arguments.
-        kwargs: Keyword arguments.
-        out: What it returned.
-        apply: Calls it again with another first argument, for views.
-    """
-
-    name: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    out: Any
-    apply: Callable[[Any], Any]
-
-    def argument(self, position: int, name: str, default: Any = None) -> Any:
-        """Fetch an argument however it was passed.
-
-        Args:
-            position: Its place among the positional ones.
-            name: Its name.
-            default: What it is if it was not passed.
-
-        Returns:
-            The argument.
-        """
-        if position < len(self.args):
-            return self.args[position]
-        return self.kwargs.get(name, default)
-
-
-def tensors_of(value: Any) -> Iterator[Tensor]:
-    """Find the tensors in nested arguments.
-
-    Args:
-        value: A tensor, or a list, tuple or dict of such.
-
-    Yields:
-        Each tensor.
-    """
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from tensors_of(item)
-    elif isinstance(value, dict):
-        yield from tensors_of(list(value.values()))
 
 
 @dataclass
@@ -301,7 +199,7 @@ class Recording:
             else:
                 shadow = None
             if own and shadow is not None and index not in self.totals:
-                self.totals[index] = _extent(shadow)
+                self.totals[index] = distinct_units(shadow).numel()
             elif kind in PASSING and shadow is not None and shadow is units:
                 self._pass_on(index, taken)
             fitting = tuple(own for own in carried if own.coordinates[0].shape == tensor.shape)
@@ -443,10 +341,10 @@ class Recording:
         """
         if value.units is None or value.view is None:
             return WHOLE
-        kept = _distinct(value.units).unique()
-        if kept.numel() >= self.totals[value.op] or kept.numel() == 0:
+        kept = numbers_in(distinct_units(value.units))
+        if len(kept) >= self.totals[value.op] or not kept:
             return WHOLE
-        return int(kept[0]), int(kept[-1]) + 1, kept.numel()
+        return kept[0], kept[-1] + 1, len(kept)
 
     def _watch(self, index: int, tensor: Tensor, kind: Kind, detail: str) -> None:
         """Measure a result, and its gradient when that arrives."""
@@ -470,7 +368,8 @@ class Recording:
                 if gradient_measured is not None:
                     backward[index] = gradient_measured
 
-            tensor.register_hook(arrived)
+            hooked: Any = tensor
+            hooked.register_hook(arrived)
 
     def _opaque(self, tensor: Tensor) -> Value | None:
         """Record an operation that torch would not show, and find its inputs in torch's graph."""
@@ -505,89 +404,9 @@ def _own_groups(origin: Origin, roles: Sequence[str], more: dict[str, Any]) -> d
         return more
     axis = roles.index(OUT)
     size = origin.coordinates[0].shape[axis]
-    own = max(len(line(origin, stored, axis).unique()) for stored in range(len(origin.stored)))
+    own = max(len(numbers_in(line(origin, stored, axis))) for stored in range(len(origin.stored)))
     repeats = size // own
     return {**more, "groups": groups // repeats} if groups % repeats == 0 else more
-
-
-def number(tensor: Tensor, axes: Sequence[int]) -> Tensor:
-    """Number the units of a tensor.
-
-    Args:
-        tensor: The tensor.
-        axes: Axes along which the units lie, the slowest first.
-
-    Returns:
-        The unit of each element, in the shape of the tensor and without memory.
-    """
-    sizes = [1] * tensor.ndim
-    for axis in axes:
-        sizes[axis] = tensor.shape[axis]
-    order = sorted(axes)
-    count = 1
-    for axis in axes:
-        count *= tensor.shape[axis]
-    index = torch.arange(count, dtype=torch.int32)
-    if order == list(axes):
-        return index.view(sizes).expand(tensor.shape)
-    moved = index.view([tensor.shape[axis] for axis in axes])
-    moved = moved.permute([list(axes).index(axis) for axis in order])
-    return moved.reshape(sizes).expand(tensor.shape)
-
-
-def unit_axes(units: Tensor) -> tuple[int, ...]:
-    """Find the axes along which the units of a tensor lie.
-
-    Args:
-        units: The unit of each element.
-
-    Returns:
-        The axes along which it changes.
-    """
-    return tuple(
-        axis
-        for axis, (size, stride) in enumerate(zip(units.shape, units.stride(), strict=True))
-        if size > 1 and stride != 0 and units.numel() and _varies(units, axis)
-    )
-
-
-def _varies(units: Tensor, axis: int) -> bool:
-    """Tell whether the unit changes along an axis; a copy has strides where nothing does."""
-    index: list[int | slice] = [0] * units.ndim
-    index[axis] = slice(None)
-    line = units[tuple(index)]
-    return bool((line != line[0]).any())
-
-
-def _distinct(units: Tensor) -> Tensor:
-    """Drop the axes along which nothing changes."""
-    keep = unit_axes(units)
-    index = tuple(slice(None) if axis in keep else 0 for axis in range(units.ndim))
-    return units[index] if units.numel() else units
-
-
-def _extent(units: Tensor) -> int:
-    return _distinct(units).numel()
-
-
-def sample(tensor: Tensor) -> Tensor:
-    """Take a few elements of a tensor, at places that depend on its shape alone.
-
-    Args:
-        tensor: The tensor.
-
-    Returns:
-        A vector in float64; empty for one without memory.
-    """
-    if tensor.is_meta or tensor.is_nested or not tensor.is_floating_point():
-        return torch.empty(0, dtype=torch.float64)
-    tensor = whole(tensor)
-    left, index = SAMPLE, list[slice]()
-    for size in reversed(tensor.shape):
-        taken = min(size, max(1, left))
-        index.append(slice(0, taken))
-        left //= max(1, taken)
-    return tensor.detach()[tuple(reversed(index))].double().flatten().cpu()
 
 
 def _inside(tensor: Tensor, what: Value | tuple[Origin, ...]) -> Value | tuple[Origin, ...]:
@@ -629,16 +448,3 @@ def _outside(tensor: Tensor, what: Value | tuple[Origin, ...]) -> Value | tuple[
         )
         for origin in what
     )
-
-
-def with_base(value: Value, base: Base) -> Value:
-    """Say what a signal is an element-by-element function of.
-
-    Args:
-        value: The signal.
-        base: Its base.
-
-    Returns:
-        The signal with it.
-    """
-    return replace(value, base=base)

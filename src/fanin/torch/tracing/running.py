@@ -8,9 +8,9 @@ unit variance.
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from torch.nn import functional
 from fanin.draws import Normal
 from fanin.errors import FaninError
 from fanin.torch.draws import sample_
+from fanin.torch.tracing.values import is_mapping, is_sequence
 
 Loss = Callable[..., Any]
 """Takes the output of the model, then what the forward pass left over of the batch."""
@@ -64,11 +65,7 @@ def bind(model: nn.Module, batch: tuple[Any, ...]) -> Arguments:
     kinds = inspect.Parameter
     named = [p for p in parameters if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)]
     anything = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
-    if (
-        len(batch) == 1
-        and isinstance(batch[0], Mapping)
-        and all(isinstance(k, str) for k in batch[0])
-    ):
+    if len(batch) == 1 and is_mapping(batch[0]) and all(isinstance(k, str) for k in batch[0]):
         given: dict[str, Any] = dict(batch[0])
         names = {p.name for p in named}
         if names & given.keys() or (anything and not named):
@@ -153,7 +150,8 @@ def _given(output: Any, rest: tuple[Any, ...], loss: Loss, found: tuple[Tensor, 
 
 
 def _own_loss(output: Any) -> Tensor | None:
-    own = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
+    named: Any = output
+    own: Any = named.get("loss") if is_mapping(output) else getattr(output, "loss", None)
     if own is None and isinstance(output, Tensor):
         own = output
     usable = isinstance(own, Tensor) and own.numel() == 1 and own.ndim == 0 and own.requires_grad
@@ -209,12 +207,13 @@ def _found(value: Any, leaving_out: frozenset[str], depth: int) -> Iterator[Tens
 
 
 def _items(value: Any, leaving_out: frozenset[str], outermost: bool) -> Iterable[Any]:
-    if isinstance(value, list | tuple):
+    if is_sequence(value):
         return value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    named: dict[str, Any]
+    if is_mapping(value):
+        named = dict(cast("Mapping[str, Any]", value))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         named = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
-    elif isinstance(value, Mapping):
-        named = dict(value)
     elif outermost and hasattr(value, "__dict__") and not isinstance(value, nn.Module | type):
         named = vars(value)
     else:
@@ -237,6 +236,6 @@ def describe(value: Any) -> str:
     """
     if isinstance(value, Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return f"{type(value).__name__} of {', '.join(map(str, value))}"
     return type(value).__name__

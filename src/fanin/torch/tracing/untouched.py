@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fanin.torch.randomness import seeded
+from fanin.torch.tracing.values import is_mapping, is_sequence
 
 
 class Guard:
@@ -136,16 +137,16 @@ def _restore(module: nn.Module, own: dict[str, Any], inside: dict[str, Any]) -> 
         del current[name]
     current.update(own)
     for name, before in inside.items():
-        value = current[name]
-        if isinstance(value, list):
+        value: Any = current[name]
+        if is_sequence(before):
             if len(value) != len(before) or any(
                 a is not b for a, b in zip(value, before, strict=True)
             ):
                 value[:] = before
-        elif value.keys() != before.keys() if isinstance(value, dict) else value != before:
+        elif value.keys() != before.keys() if is_mapping(before) else value != before:
             value.clear()
             value.update(before)
-        elif isinstance(value, dict):
+        elif is_mapping(before):
             for key, item in before.items():
                 if value[key] is not item:
                     value[key] = item

@@ -1,229 +1,25 @@
-"""Operations that sum over a parameter: matrix products, convolutions, look-ups, recurrences."""
+"""Operations with a kernel that are no plain product: convolutions, look-ups, recurrences."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from fanin.schemes import Fans, Layout
-from fanin.torch.tracing import contraction
-from fanin.torch.tracing.contraction import Contraction
-from fanin.torch.tracing.functions import CONVOLUTIONS, RECURRENT
-from fanin.torch.tracing.origins import BATCH, IN, KERNEL, OUT, Origin, moved
-from fanin.torch.tracing.recording import Call, Recording, Value, tensors_of
+from fanin.torch.tracing.derived import as_signal
+from fanin.torch.tracing.functions import (
+    CONVOLUTIONS,
+    RECURRENT,
+)
+from fanin.torch.tracing.origins import (
+    IN,
+    KERNEL,
+    OUT,
+)
+from fanin.torch.tracing.products import changing, use_bias
+from fanin.torch.tracing.recording import Recording
+from fanin.torch.tracing.values import Call, is_sequence, tensors_of
 from fanin.trace import Kind, Part
-
-
-def as_signal(recording: Recording, tensor: Any) -> Value | None:
-    """Take a tensor as data: a parameter in the place of data is a learned input.
-
-    Args:
-        recording: What is recorded so far.
-        tensor: Anything.
-
-    Returns:
-        What is known of it as a signal.
-    """
-    value = recording.read(tensor)
-    if value is None and isinstance(tensor, Tensor):
-        origins = recording.origins(tensor)
-        if origins:
-            call = Call("parameter", (), {}, tensor, lambda _: None)
-            axes = (tensor.ndim - 1,) if tensor.ndim else ()
-            index = recording.add(
-                Kind.EMBEDDING, call, [], detail="learned", units=axes, carried=origins
-            )
-            recording.use(origins, index, Part.PIECE)
-            value = recording.value(tensor)
-    return value
-
-
-def changing(recording: Recording, value: Value | None) -> Value | None:
-    """Keep the signal that a weight was changed by, if it depends on the input.
-
-    Args:
-        recording: What is recorded so far.
-        value: The weight as a signal, if it is one.
-
-    Returns:
-        The same; None for what is the same for every input.
-    """
-    return None if value is None or value.op in recording.constant else value
-
-
-def linear(recording: Recording, call: Call) -> None:
-    """Record torch's linear: data, weight, bias.
-
-    Args:
-        recording: What is recorded so far.
-        call: The call.
-    """
-    data, weight = call.argument(0, "input"), call.argument(1, "weight")
-    if recording.value(data) is None and recording.origins(data):
-        as_signal(recording, data)
-    bias = call.argument(2, "bias")
-    _product(recording, call, data, weight, contraction.linear(data.ndim, weight.ndim), bias)
-
-
-def product(recording: Recording, call: Call) -> None:
-    """Record a matrix product of any spelling.
-
-    Args:
-        recording: What is recorded so far.
-        call: The call.
-    """
-    bias: Any = None
-    args = call.args
-    if call.name in ("addmm", "baddbmm", "addmv", "addbmm"):
-        bias, *args = args
-    left, right = (*args, *call.kwargs.values())[:2]
-    if call.name == "__rmatmul__":
-        left, right = right, left
-    if call.name == "tensordot":
-        how = contraction.tensordot(left.ndim, right.ndim, call.argument(2, "dims", 2))
-    else:
-        how = contraction.matmul(left.ndim, right.ndim)
-    _product(recording, call, left, right, how, bias)
-
-
-def grouped_product(recording: Recording, call: Call) -> None:
-    """Record the product of sorted rows with one matrix for each group of them: experts.
-
-    Args:
-        recording: What is recorded so far.
-        call: The call.
-    """
-    data, weight = call.args[:2]
-    origins = recording.origins(weight)
-    if weight.ndim != 3 or data.ndim != 2 or not origins:
-        other(recording, call)
-        return
-    fans = Fans(float(weight.shape[1]), float(weight.shape[2]))
-    index = recording.add(Kind.LINEAR, call, [as_signal(recording, data)], units=(1,), own=True)
-    recording.use_kernel(origins, index, (BATCH, IN, OUT), fans)
-
-
-def einsum(recording: Recording, call: Call) -> None:
-    """Record an einsum.
-
-    Args:
-        recording: What is recorded so far.
-        call: The call.
-    """
-    equation, *operands = call.args
-    if len(operands) == 1 and isinstance(operands[0], list | tuple):
-        operands = [*operands[0]]
-    how = None
-    if isinstance(equation, str) and all(isinstance(operand, Tensor) for operand in operands):
-        how = contraction.einsum(equation, [operand.ndim for operand in operands])
-    if how is None:
-        other(recording, call)
-        return
-    _product(recording, call, operands[0], operands[1], how, None)
-
-
-def _product(
-    recording: Recording, call: Call, left: Tensor, right: Tensor, how: Contraction, bias: Any
-) -> None:
-    operands = (left, right)
-    signals = [recording.read(operand) for operand in operands]
-    origins = [recording.origins(operand) for operand in operands]
-    if not any(origins):
-        # A weight that a signal has changed is still summed over; of two, the right one.
-        carried = [recording.weight(operand) for operand in operands]
-        origins = [() if carried[1] else carried[0], carried[1]]
-    if origins[0] and origins[1]:
-        recording.know(call.out, _multiplied(origins, how, call))
-        return
-    if not any(signals) and "parametrizations." in recording.at[0]:
-        # A weight on its way: what makes it up is no signal.
-        recording.know(call.out, ())
-    elif any(origins):
-        weight = 0 if origins[0] else 1
-        sizes = operands[weight].shape
-        roles = how.roles(weight)
-        fans = Fans(_count(sizes, roles, IN), _count(sizes, roles, OUT))
-        index = recording.add(
-            Kind.LINEAR,
-            call,
-            [signals[1 - weight], changing(recording, signals[weight])],
-            units=how.units(weight),
-            own=True,
-        )
-        recording.use_kernel(origins[weight], index, roles, fans)
-        _bias(recording, bias, index, fans)
-    elif all(signals):
-        recording.add(
-            Kind.PRODUCT, call, signals, units=(call.out.ndim - 1,) if call.out.ndim else ()
-        )
-        _bias(recording, bias, len(recording.ops) - 1, None)
-    elif any(signals):
-        known = next(signal for signal in signals if signal is not None)
-        recording.add(
-            Kind.OTHER, call, [known], units=(call.out.ndim - 1,) if call.out.ndim else ()
-        )
-
-
-def _count(sizes: Sequence[int], roles: Sequence[str], role: str) -> float:
-    return float(math.prod(size for size, own in zip(sizes, roles, strict=True) if own == role))
-
-
-def _bias(recording: Recording, bias: Any, index: int, fans: Fans | None) -> None:
-    if isinstance(bias, Tensor):
-        recording.use(recording.origins(bias), index, Part.BIAS, fans=fans)
-
-
-def _multiplied(
-    origins: Sequence[tuple[Origin, ...]], how: Contraction, call: Call
-) -> tuple[Origin, ...]:
-    """Follow two parameters into their product, as the two factors of a low-rank weight."""
-    found = list[Origin]()
-    for side, own in enumerate(origins):
-        labels = how.left if side == 0 else how.right
-        for origin in own:
-            kept = [
-                (axis, how.result.index(label))
-                for axis, label in enumerate(labels)
-                if label in how.result
-            ]
-            summed = [axis for axis, label in enumerate(labels) if label not in how.result]
-            coordinates = list[Tensor]()
-            for coordinate in origin.coordinates:
-                index = tuple(
-                    0 if axis in summed else slice(None) for axis in range(coordinate.ndim)
-                )
-                part = coordinate[index]
-                places = [place for _, place in kept]
-                order = sorted(range(len(places)), key=lambda position: places[position])
-                part = part.permute(order) if part.ndim else part
-                sizes = [1] * call.out.ndim
-                for position, place in enumerate(sorted(places)):
-                    sizes[place] = part.shape[position]
-                coordinates.append(part.reshape(sizes).expand(call.out.shape))
-            inner = _inner(origin, summed, kept)
-            found.append(
-                Origin(
-                    origin.slot,
-                    origin.stored,
-                    tuple(coordinates),
-                    None,
-                    (*origin.through, "product"),
-                    origin.joined,
-                    (*origin.inner, *inner),
-                )
-            )
-    return tuple(found)
-
-
-def _inner(
-    origin: Origin, summed: Sequence[int], kept: Sequence[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """Pair each stored axis that the product sums over with one that it keeps."""
-    if origin.order is None:
-        return []
-    partner = [origin.order[axis] for axis, _ in kept]
-    return [(origin.order[axis], partner[-1]) for axis in summed if partner]
 
 
 def convolution(recording: Recording, call: Call) -> None:
@@ -237,8 +33,8 @@ def convolution(recording: Recording, call: Call) -> None:
     data, weight = call.argument(0, "input"), call.argument(1, "weight")
     stride = call.argument(3, "stride", 1)
     groups = call.argument(6, "groups", 1)
-    steps = math.prod(stride) if isinstance(stride, list | tuple) else stride**spatial
-    if isinstance(stride, list | tuple) and len(stride) == 1:
+    steps = math.prod(stride) if is_sequence(stride) else stride**spatial
+    if is_sequence(stride) and len(stride) == 1:
         steps = stride[0] ** spatial
     build = Layout.conv_transpose if transposed else Layout.conv
     fans = build(spatial, groups, steps).fans(weight.shape)
@@ -251,7 +47,7 @@ def convolution(recording: Recording, call: Call) -> None:
         recording.weight(weight), index, roles, fans,
         groups=groups, stride=steps, transposed=transposed,
     )  # fmt: skip
-    _bias(recording, call.argument(2, "bias"), index, fans)
+    use_bias(recording, call.argument(2, "bias"), index, fans)
 
 
 def embedding(recording: Recording, call: Call) -> None:
@@ -351,24 +147,6 @@ def recurrent(recording: Recording, call: Call) -> None:
         recording.use(recording.origins(tensor), index, Part.PIECE)
 
 
-def bilinear(recording: Recording, call: Call) -> None:
-    """Record a bilinear form: every output sums over all pairs of inputs.
-
-    Args:
-        recording: What is recorded so far.
-        call: The call.
-    """
-    weight = call.argument(2, "weight")
-    signals = [
-        as_signal(recording, call.argument(0, "input1")),
-        as_signal(recording, call.argument(1, "input2")),
-    ]
-    index = recording.add(Kind.LINEAR, call, signals, units=(call.out.ndim - 1,), own=True)
-    fans = Fans(float(weight.shape[1] * weight.shape[2]), float(weight.shape[0]))
-    recording.use_kernel(recording.origins(weight), index, (OUT, IN, IN), fans)
-    _bias(recording, call.argument(3, "bias"), index, fans)
-
-
 def attention(recording: Recording, call: Call) -> None:
     """Record a fused attention.
 
@@ -385,64 +163,3 @@ def attention(recording: Recording, call: Call) -> None:
     mask = call.argument(3, "attn_mask")
     if isinstance(mask, Tensor):
         recording.use(recording.origins(mask), index, Part.TERM)
-
-
-def other(recording: Recording, call: Call) -> None:
-    """Record what no table knows, so that the graph stays connected.
-
-    Args:
-        recording: What is recorded so far.
-        call: The call.
-    """
-    operands = [*tensors_of(call.args), *tensors_of(call.kwargs)]
-    signals = [recording.read(tensor) for tensor in operands]
-    origins = [origin for tensor in operands for origin in recording.origins(tensor)]
-    if not any(signal is not None for signal in signals):
-        derived(recording, call, operands)
-        return
-    index = recording.add(Kind.OTHER, call, signals)
-    recording.use(origins, index, Part.OTHER)
-
-
-def derived(recording: Recording, call: Call, operands: Sequence[Tensor]) -> None:
-    """Follow parameters into a result that is made of nothing else.
-
-    Args:
-        recording: What is recorded so far.
-        call: The call.
-        operands: Its tensors.
-    """
-    results = [*tensors_of(call.out)]
-    if len(results) != 1:
-        for result in results:
-            _inherit(recording, call, operands, result)
-        return
-    _inherit(recording, call, operands, results[0])
-
-
-def _inherit(recording: Recording, call: Call, operands: Sequence[Tensor], result: Tensor) -> None:
-    if not result.is_floating_point() and not result.is_complex():
-        return
-    name = "one plus" if _adds_one(call) else call.name.strip("_")
-    found = list[Origin]()
-    for operand in operands:
-        for origin in recording.origins(operand):
-            if operand.shape == result.shape:
-                found.append(origin.passed(name))
-            elif _broadcasts(operand, result):
-                (wide,) = moved(origin, name, lambda own: own.expand(result.shape), 1)
-                found.append(wide)
-    recording.know(result, tuple(found))
-
-
-def _adds_one(call: Call) -> bool:
-    return call.name in ("add", "__radd__") and any(
-        isinstance(value, int | float) and value == 1 for value in call.args[:2]
-    )
-
-
-def _broadcasts(operand: Tensor, result: Tensor) -> bool:
-    if operand.ndim > result.ndim or operand.numel() <= 1:
-        return False
-    pairs = zip(reversed(operand.shape), reversed(result.shape), strict=False)
-    return all(small in (1, large) for small, large in pairs)

@@ -5,8 +5,12 @@ the whole holds for the one, and the other way round, so both are followed: the 
 and is still there when the transform is over.
 """
 
+from importlib import import_module
+from typing import Any
+
 from torch import Tensor
-from torch._C import _functorch  # pyright: ignore[reportPrivateUsage]  # there is no public way
+
+_functorch: Any = import_module("torch._C._functorch")  # there is no public way, and no types
 
 
 def is_wrapped(tensor: Tensor) -> bool:
