@@ -8,7 +8,7 @@ unit variance.
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -215,7 +215,7 @@ def _items(value: Any, leaving_out: frozenset[str], outermost: bool) -> Iterable
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         named = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
     elif outermost and hasattr(value, "__dict__") and not isinstance(value, nn.Module | type):
-        named = vars(value)
+        named = cast("dict[str, Any]", vars(value))
     else:
         return ()
     return [item for name, item in named.items() if name not in leaving_out]

@@ -112,9 +112,9 @@ def _on_meta(arguments: Arguments) -> Arguments:
         if type(value) is dict:
             pairs = cast("dict[Any, Any]", value)
             return {key: move(item) for key, item in pairs.items()}
-        if type(value) is list or type(value) is tuple:
-            moved = map(move, cast("list[Any]", value))
-            return list(moved) if type(value) is list else tuple(moved)
+        kind = type(value)
+        if kind is list or kind is tuple:
+            return kind([move(item) for item in value])
         return value
 
     return Arguments(move(arguments.args), move(arguments.kwargs), move(arguments.rest))
@@ -195,15 +195,15 @@ def _backward(chosen: Chosen, leaves: dict[int, list[Tensor]]) -> dict[int, Sign
         return {}
     wanted = [tensor for _, tensor in flat]
     try:
-        gradients: Sequence[Tensor | None] = torch.autograd.grad(
-            chosen.value, wanted, allow_unused=True
-        )
+        sent = torch.autograd.grad(chosen.value, wanted, allow_unused=True)
     except Exception as problem:
         raise FaninError(
             f"the forward pass went through, but no gradient could be sent back from the loss "
             f"({chosen.name}): {type(problem).__name__}: {problem}. A training step of this model "
             "would fail in the same way, unless the model goes backward by itself"
         ) from problem
+    # torch's own annotation leaves out that a gradient may be missing.
+    gradients = cast("Sequence[Tensor | None]", sent)
     measured = dict[int, Signal]()
     with torch.no_grad():
         for (index, tensor), gradient in zip(flat, gradients, strict=True):
