@@ -174,11 +174,11 @@ class _Candidate:
         """Say how far it comes, and what ends it."""
         reach = f"{self.title} reaches {self.reach}"
         if self.length_reach <= 2 * self.gradient_reach and not self.point.stable:
-            slope = f"an error of q grows by {self.point.slope:.4g} per layer"
-            return f"{reach}: it holds an unstable length, where {slope}."
+            slope = f"an error of q is multiplied by {self.point.slope:.4g} per layer"
+            return f"{reach}: the length it holds is unstable, {slope}."
         rate = abs(math.log(self.chi))
         if rate * self.reach > BOUND / 2 or not self.reach:
-            return f"{reach}: the mean square gradient changes by {self.chi:.4g} per layer."
+            return f"{reach}: the mean square gradient is multiplied by {self.chi:.4g} per layer."
         return f"{reach}: the errors of its layers, none of which is infinitely wide, add up."
 
 

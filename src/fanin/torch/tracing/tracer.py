@@ -112,9 +112,10 @@ def _on_meta(arguments: Arguments) -> Arguments:
         if type(value) is dict:
             pairs = cast("dict[Any, Any]", value)
             return {key: move(item) for key, item in pairs.items()}
-        kind = type(value)
-        if kind is list or kind is tuple:
-            return kind([move(item) for item in value])
+        if type(value) is list:
+            return [move(item) for item in cast("list[Any]", value)]
+        if type(value) is tuple:
+            return tuple(move(item) for item in cast("tuple[Any, ...]", value))
         return value
 
     return Arguments(move(arguments.args), move(arguments.kwargs), move(arguments.rest))
