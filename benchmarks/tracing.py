@@ -118,6 +118,13 @@ def peak(name: str, contestant: str) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
+    # Before this process grows: a child inherits the peak of its parent.
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        sizes = {
+            (name, own): pool.apply(peak, (name, own))
+            for name in MODELS
+            for own in ("plain step", "trace")
+        }
     for name, build in MODELS.items():
         torch.manual_seed(0)
         model, batch = build()
@@ -126,10 +133,10 @@ def main() -> None:
             "trace": lambda model=model, batch=batch: trace(model, batch),
         }
         report(name, interleave(contestants, TURNS))
-        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-            sizes = {own: pool.apply(peak, (name, own)) for own in contestants}
-        plain = sizes["plain step"]
-        figures = [Figure(own, size, size / max(plain, 1)) for own, size in sizes.items()]
+        plain = sizes[name, "plain step"]
+        figures = [
+            Figure(own, sizes[name, own], sizes[name, own] / max(plain, 1)) for own in contestants
+        ]
         report(f"{name}: peak memory", figures, unit="MB", per=1e6)
 
 
