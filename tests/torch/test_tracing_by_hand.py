@@ -57,8 +57,8 @@ class Clipped(torch.autograd.Function):
         return x.clamp(min=0)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gradient * (ctx.saved_tensors[0] > 0)
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0] * (ctx.saved_tensors[0] > 0)
 
 
 def test_an_activation_with_a_backward_pass_of_its_own() -> None:

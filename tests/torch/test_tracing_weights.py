@@ -213,7 +213,8 @@ class Product(torch.autograd.Function):
         return x @ w.T
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (gradient,) = gradients
         x, w = ctx.saved_tensors
         return gradient @ w, gradient.T @ x
 
@@ -280,7 +281,7 @@ def test_a_fixed_matrix_is_no_weight() -> None:
     class Features(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.register_buffer("frequencies", normal(16, 32))
+            self.frequencies = nn.Buffer(normal(16, 32))
             self.head = nn.Linear(64, 3)
 
         def forward(self, x: Tensor) -> Tensor:

@@ -109,13 +109,14 @@ def _on_meta(arguments: Arguments) -> Arguments:
     def move(value: Any) -> Any:
         if isinstance(value, Tensor):
             return value.to("meta")
+        inside: Any = value
         if type(value) is dict:
-            return {key: move(item) for key, item in value.items()}
+            return {key: move(item) for key, item in inside.items()}
         if type(value) is list:
-            return [move(item) for item in value]
+            return [move(item) for item in inside]
         if type(value) is tuple:
-            return tuple(move(item) for item in value)
-        return value
+            return tuple(move(item) for item in inside)
+        return inside
 
     return Arguments(move(arguments.args), move(arguments.kwargs), move(arguments.rest))
 
@@ -205,8 +206,9 @@ def _backward(chosen: Chosen, leaves: dict[int, list[Tensor]]) -> dict[int, Sign
             "would fail in the same way, unless the model goes backward by itself"
         ) from problem
     measured = dict[int, Signal]()
+    arrived: Any = gradients
     with torch.no_grad():
-        for (index, tensor), gradient in zip(flat, gradients, strict=True):
+        for (index, tensor), gradient in zip(flat, arrived, strict=True):
             if gradient is None:
                 continue
             units = (0,) if tensor.ndim > 1 else ()
