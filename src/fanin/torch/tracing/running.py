@@ -228,7 +228,7 @@ def _attributes(value: Any) -> dict[str, Any]:
     whole: Any = value
     if dataclasses.is_dataclass(value):
         return {one.name: getattr(whole, one.name) for one in dataclasses.fields(value)}
-    return vars(whole)
+    return whole.__dict__
 
 
 def describe(value: Any) -> str:
