@@ -58,8 +58,7 @@ class Clipped(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (gradient,) = gradients
-        return gradient * (ctx.saved_tensors[0] > 0)
+        return gradients[0] * (ctx.saved_tensors[0] > 0)
 
 
 def test_an_activation_with_a_backward_pass_of_its_own() -> None:

@@ -150,6 +150,21 @@ CASES = {
     "pointwise": Case(nn.Conv2d(16, 24, 1, bias=False), (16, 6, 6), fan_in=16, fan_out=24),
     "grouped": Case(nn.Conv2d(16, 24, 3, groups=4, bias=False), (16, 9, 9), fan_in=36, fan_out=54),
     "depthwise": Case(nn.Conv2d(64, 64, 3, groups=64, bias=False), (64, 9, 9), fan_in=9, fan_out=9),
+    "depthwise, stored flat": Case(
+        Using((64, 9), lambda x, w: functional.conv2d(x, w.view(64, 1, 3, 3), groups=64)),
+        (64, 9, 9),
+        fan_in=9,
+        fan_out=9,
+    ),
+    "depthwise, squeezed": Case(
+        Using(
+            (64, 1, 3, 3), lambda x, w: functional.conv2d(x, w.squeeze(1)[:, None] + 0, groups=64)
+        ),
+        (64, 9, 9),
+        fan_in=9,
+        fan_out=9,
+        batch=(1,),  # one index: whatever it is for, the matrices are the same
+    ),
     "patches": Case(nn.Conv2d(3, 64, 4, stride=4, bias=False), (3, 16, 16), fan_in=48, fan_out=64),
     "one dimension": Case(nn.Conv1d(16, 24, 5, bias=False), (16, 20), fan_in=80, fan_out=120),
     "transposed": Case(

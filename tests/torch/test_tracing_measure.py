@@ -76,8 +76,7 @@ def test_dead_units_are_counted_exactly(dtype: torch.dtype) -> None:
     values[5, 12] = 1000.5 if dtype is not torch.bfloat16 else 1004.0
     signal = measure(values, (1,))
     assert signal.dead == pytest.approx(3 / 20)
-    assert signal.unit_stds is not None
-    assert signal.unit_stds[0] == 0
+    assert min(signal.unit_stds or ()) == 0
 
 
 def test_a_small_spread_around_a_large_mean_is_not_lost() -> None:

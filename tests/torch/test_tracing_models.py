@@ -241,6 +241,23 @@ def test_a_vision_transformer() -> None:
     assert seen["head.weight"].role is Role.HEAD
 
 
+def test_positions_stretched_to_the_image() -> None:
+    def run(m: Any, x: Tensor) -> Tensor:
+        x = m.patches(x)
+        grid = functional.interpolate(m.position, size=x.shape[-2:], mode="bicubic")
+        return m.head((x + grid).flatten(2).transpose(1, 2))
+
+    model = Model(
+        run,
+        patches=nn.Conv2d(3, 16, 4, 4),
+        position=torch.zeros(1, 16, 4, 4),
+        head=nn.Linear(16, 3),
+    )
+    seen = slots_of(model, normal(4, 3, 24, 24))
+    assert seen["position"].role is Role.POSITIONAL
+    assert seen["head.weight"].role is Role.HEAD
+
+
 # ------------------------------------------------------------------------- gates and experts
 
 

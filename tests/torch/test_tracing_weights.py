@@ -281,7 +281,7 @@ def test_a_fixed_matrix_is_no_weight() -> None:
     class Features(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.register_buffer("frequencies", normal(16, 32))
+            self.frequencies = nn.Buffer(normal(16, 32))
             self.head = nn.Linear(64, 3)
 
         def forward(self, x: Tensor) -> Tensor:

@@ -258,7 +258,11 @@ class Recording:
         for origin in origins:
             stored = stored_layout(origin, roles, **_own_groups(origin, roles, more))
             layout, rows = (None, None) if stored is None else (stored.layout, stored.rows)
-            if layout is not None and not layout.in_axes and IN in roles and not origin.inner:
+            if (
+                layout is not None
+                and not (layout.in_axes or layout.kernel_axes or origin.inner)
+                and IN in roles
+            ):
                 # One value for all that is summed over: a factor on the weight beside it.
                 self.use([origin], op, Part.FACTOR)
                 continue

@@ -8,9 +8,9 @@ unit variance.
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -182,7 +182,8 @@ def _projected(output: Tensor, seed: int, index: int) -> Tensor:
         return output.sum()
     sample_(drawn, Normal(), seed, f"output {index}")
     examples = output.shape[0] if output.ndim > 1 else 1
-    return (output * drawn.to(output.dtype)).sum() / examples
+    # A product of vectors, which keeps no third tensor of that size.
+    return (output.reshape(-1) @ drawn.to(output.dtype).reshape(-1)) / examples
 
 
 def tensors_in(value: Any, leaving_out: frozenset[str] = frozenset()) -> Iterator[Tensor]:
@@ -211,14 +212,23 @@ def _items(value: Any, leaving_out: frozenset[str], outermost: bool) -> Iterable
         return value
     named: dict[str, Any]
     if is_mapping(value):
-        named = dict(cast("Mapping[str, Any]", value))
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        named = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
-    elif outermost and hasattr(value, "__dict__") and not isinstance(value, nn.Module | type):
-        named = cast("dict[str, Any]", vars(value))
+        named = dict(value)
+    elif dataclasses.is_dataclass(value) or (outermost and hasattr(value, "__dict__")):
+        named = {} if _is_code(value) else _attributes(value)
     else:
         return ()
     return [item for name, item in named.items() if name not in leaving_out]
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, nn.Module | type)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    whole: Any = value
+    if dataclasses.is_dataclass(value):
+        return {one.name: getattr(whole, one.name) for one in dataclasses.fields(value)}
+    return whole.__dict__
 
 
 def describe(value: Any) -> str:

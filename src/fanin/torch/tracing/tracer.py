@@ -5,7 +5,7 @@ they come back. What results is plain data.
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -109,14 +109,14 @@ def _on_meta(arguments: Arguments) -> Arguments:
     def move(value: Any) -> Any:
         if isinstance(value, Tensor):
             return value.to("meta")
+        inside: Any = value
         if type(value) is dict:
-            pairs = cast("dict[Any, Any]", value)
-            return {key: move(item) for key, item in pairs.items()}
+            return {key: move(item) for key, item in inside.items()}
         if type(value) is list:
-            return [move(item) for item in cast("list[Any]", value)]
+            return [move(item) for item in inside]
         if type(value) is tuple:
-            return tuple(move(item) for item in cast("tuple[Any, ...]", value))
-        return value
+            return tuple(move(item) for item in inside)
+        return inside
 
     return Arguments(move(arguments.args), move(arguments.kwargs), move(arguments.rest))
 
@@ -196,18 +196,19 @@ def _backward(chosen: Chosen, leaves: dict[int, list[Tensor]]) -> dict[int, Sign
         return {}
     wanted = [tensor for _, tensor in flat]
     try:
-        sent = torch.autograd.grad(chosen.value, wanted, allow_unused=True)
+        gradients: Sequence[Tensor | None] = torch.autograd.grad(
+            chosen.value, wanted, allow_unused=True
+        )
     except Exception as problem:
         raise FaninError(
             f"the forward pass went through, but no gradient could be sent back from the loss "
             f"({chosen.name}): {type(problem).__name__}: {problem}. A training step of this model "
             "would fail in the same way, unless the model goes backward by itself"
         ) from problem
-    # torch's own annotation leaves out that a gradient may be missing.
-    gradients = cast("Sequence[Tensor | None]", sent)
     measured = dict[int, Signal]()
+    arrived: Any = gradients
     with torch.no_grad():
-        for (index, tensor), gradient in zip(flat, gradients, strict=True):
+        for (index, tensor), gradient in zip(flat, arrived, strict=True):
             if gradient is None:
                 continue
             units = (0,) if tensor.ndim > 1 else ()

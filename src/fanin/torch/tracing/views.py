@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from fanin.torch.tracing.derived import as_signal, other
 from fanin.torch.tracing.functions import CASTS, SAME_PLACE
@@ -101,9 +102,22 @@ def _view_of_parameter(
         name = "cast" if call.name in CASTS else call.name
         recording.know(results[0], tuple(origin.passed(name) for origin in origins))
         return
+    if call.name in ("interpolate", "upsample"):
+        size = results[0].shape[2:]
+        parts = [
+            moved(origin, call.name, lambda own: _nearest(own, size), len(results))
+            for origin in origins
+        ]
+        recording.know(results[0], tuple(part[0] for part in parts))
+        return
     parts = [moved(origin, call.name.strip("_"), call.apply, len(results)) for origin in origins]
     for index, result in enumerate(results):
         recording.know(result, tuple(part[index] for part in parts))
+
+
+def _nearest(coordinates: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Stretch coordinates as a tensor was stretched; no mean of two of them is one."""
+    return functional.interpolate(coordinates.float(), size, mode="nearest").to(torch.int32)
 
 
 def join(recording: Recording, call: Call) -> None:
