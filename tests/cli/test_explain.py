@@ -20,6 +20,14 @@ def test_an_activation_as_json(run):
     assert page["figures"]["gain"] == pytest.approx((2 / 1.04) ** 0.5)
 
 
+def test_an_activation_that_drifts(run):
+    outcome = run("explain gelu")
+    assert outcome.status == 0
+    assert outcome.out.startswith("gelu (activation)")
+    assert "Warning: unit size is unstable at this gain." in outcome.out
+    assert "slope of the length map at the gain: 1.14406" in outcome.out
+
+
 def test_the_list(run):
     assert "he_normal" in run("explain").out
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fanin.errors import FaninError
+from fanin.theory.activations import Activation
 from fanin.theory.criticality import CriticalPoint, critical_at, critical_points, half_stable
 from fanin.theory.curves import Curve, curve
 from fanin.theory.gains import gain
@@ -126,7 +127,7 @@ def stable_gain(of: str | Function, depth: int, error: float = ERROR) -> StableG
             return _answer(candidate, depth, " ".join([*(r.refusal for r in refused), reason]))
         refused.append(candidate)
     best = max(refused, key=lambda candidate: candidate.reach)
-    name = of if isinstance(of, str) else "this activation"
+    name = str(of) if isinstance(of, str | Activation) else "this activation"
     reason = (
         f"No plain start of {name} holds {depth} layers. {best.refusal} Use a "
         "norm, residual branches or mirrored weights."
@@ -174,11 +175,11 @@ class _Candidate:
         """Say how far it comes, and what ends it."""
         reach = f"{self.title} reaches {self.reach}"
         if self.length_reach <= 2 * self.gradient_reach and not self.point.stable:
-            slope = f"an error of q grows by {self.point.slope:.4g} per layer"
-            return f"{reach}: it holds an unstable length, where {slope}."
+            slope = f"an error of q is multiplied by {self.point.slope:.4g} per layer"
+            return f"{reach}: the length it holds is unstable, {slope}."
         rate = abs(math.log(self.chi))
         if rate * self.reach > BOUND / 2 or not self.reach:
-            return f"{reach}: the mean square gradient changes by {self.chi:.4g} per layer."
+            return f"{reach}: the mean square gradient is multiplied by {self.chi:.4g} per layer."
         return f"{reach}: the errors of its layers, none of which is infinitely wide, add up."
 
 

@@ -12,7 +12,8 @@ from fanin.calls import format_number, parse_call
 from fanin.errors import FaninError, nearest
 from fanin.schemes import Fans, Scheme, as_scheme, find
 from fanin.schemes import names as scheme_names
-from fanin.theory import activation, activation_names, gain, second_moment
+from fanin.theory import activation, activation_names
+from fanin.verbs.activation_page import activation_page
 
 EXAMPLE = Fans(256.0, 64.0)
 """The layer whose figures are shown: 256 inputs, 64 outputs."""
@@ -65,10 +66,13 @@ def explain(name: str | None = None) -> Explanation:
         >>> print(explain("relu"))
         relu (activation)
         <BLANKLINE>
-        Weights of standard deviation gain / sqrt(fan_in) keep the size of a unit signal.
+        Weights of standard deviation gain / sqrt(fan_in) keep the size of a unit signal, ...
         <BLANKLINE>
+        Any size is kept at this gain: ...
         second moment of relu(z), z ~ N(0, 1): 0.5
+        ...
         gain: 1.41421
+        ...
     """
     if name is None:
         text = f"schemes: {', '.join(scheme_names())}\nactivations: {', '.join(activation_names())}"
@@ -89,12 +93,7 @@ def explain(name: str | None = None) -> Explanation:
 
 def _activation(name: str) -> Explanation:
     known = activation(name)
-    figures = (
-        (f"second moment of {known}(z), z ~ N(0, 1)", second_moment(name)),
-        ("gain", gain(name)),
-    )
-    text = "Weights of standard deviation gain / sqrt(fan_in) keep the size of a unit signal."
-    return Explanation(str(known), "activation", text, figures)
+    return Explanation(str(known), "activation", *activation_page(known))
 
 
 def _scheme(name: str) -> Explanation:
