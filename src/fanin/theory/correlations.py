@@ -8,8 +8,8 @@ decides whether there is one.
 import numpy as np
 
 from fanin.theory.curves import curve
-from fanin.theory.fixed_points import CRITICAL, depth_scale
 from fanin.theory.gaussian import Function
+from fanin.theory.lengths import CRITICAL, depth_scale
 from fanin.theory.maps import correlation_map, correlation_slope
 from fanin.theory.roots import FLAT
 

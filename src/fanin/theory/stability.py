@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fanin.errors import FaninError
+from fanin.theory.activations import Activation
 from fanin.theory.criticality import CriticalPoint, critical_at, critical_points, half_stable
 from fanin.theory.curves import Curve, curve
 from fanin.theory.gains import gain
@@ -126,7 +127,7 @@ def stable_gain(of: str | Function, depth: int, error: float = ERROR) -> StableG
             return _answer(candidate, depth, " ".join([*(r.refusal for r in refused), reason]))
         refused.append(candidate)
     best = max(refused, key=lambda candidate: candidate.reach)
-    name = of if isinstance(of, str) else "this activation"
+    name = str(of) if isinstance(of, str | Activation) else "this activation"
     reason = (
         f"No plain start of {name} holds {depth} layers. {best.refusal} Use a "
         "norm, residual branches or mirrored weights."
