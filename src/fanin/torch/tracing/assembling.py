@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import torch
 from torch import nn
 
 from fanin.schemes import Fans
 from fanin.torch.layouts import Site
+from fanin.torch.tracing.measure import measure
 from fanin.torch.tracing.recording import WHOLE, Recording
 from fanin.torch.tracing.running import Chosen
 from fanin.trace import Kind, Op, Part, Signal, Trace, TracedParameter, Use
@@ -62,8 +64,15 @@ def assemble(
         notes.append("in training mode: dropout was on, with a fixed seed")
     return Trace(
         ops, parameters, chosen.name, chosen.number, model.training, tuple(notes),
-        surroundings(ops, parameters),
+        surroundings(ops, parameters), _moments(sites) if recording.values_known else {},
     )  # fmt: skip
+
+
+def _moments(sites: tuple[Site, ...]) -> dict[str, tuple[float, float]]:
+    """Read what the parameters held, for theory to start from."""
+    with torch.no_grad():
+        read = {site.slot.name: measure(site.place.current()) for site in sites}
+    return {name: (own.mean, own.std) for name, own in read.items() if own is not None}
 
 
 ENDS = (Kind.OUTPUT, Kind.LOSS)
