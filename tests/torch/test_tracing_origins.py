@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fanin.torch.tracing import contraction
 from fanin.torch.tracing.contraction import Contraction
-from fanin.torch.tracing.origins import BATCH, IN, OUT, identity, moved, stored_layout
+from fanin.torch.tracing.origins import BATCH, IN, OUT, identity, moved, stored_layout, varying
 
 SHAPES = st.lists(st.integers(1, 6), min_size=1, max_size=4).map(tuple)
 
@@ -197,3 +197,7 @@ def test_layouts_follow_axes_home(order: list[int], heads: int, width: int) -> N
     assert set(layout.out_axes) == {home[0], home[1]}
     assert layout.fans(stored).fan_in == 5
     assert layout.fans(stored).fan_out == (heads + 1) * width
+
+
+def test_the_smallest_axes_count() -> None:
+    assert [varying(identity(0, (2, 1, 2)), axis) for axis in range(3)] == [[0], [], [2]]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fanin.schemes import Fans, Layout
+from fanin.torch.tracing.examples import inside, outside
 from fanin.torch.tracing.measure import measure
 from fanin.torch.tracing.origins import IN, OUT, Origin, line, stored_layout
 from fanin.torch.tracing.units import distinct_units, number, numbers_in, sample, unit_axes
@@ -82,7 +83,7 @@ class Recording:
 
         tracked[key] = (weakref.ref(tensor, forget), what)
         if is_wrapped(tensor):
-            self.know(inner(tensor)[0], _outside(tensor, what))
+            self.know(inner(tensor)[0], outside(tensor, what))
 
     def value(self, tensor: Any) -> Value | None:
         """Look up a signal.
@@ -313,7 +314,7 @@ class Recording:
             return entry[1]
         if isinstance(tensor, Tensor) and is_wrapped(tensor):
             found = self._find(inner(tensor)[0])
-            return None if found is None else _inside(tensor, found)
+            return None if found is None else inside(tensor, found)
         return None
 
     def _pass_on(self, index: int, taken: Sequence[int]) -> None:
@@ -411,44 +412,3 @@ def _own_groups(origin: Origin, roles: Sequence[str], more: dict[str, Any]) -> d
     own = max(len(numbers_in(line(origin, stored, axis))) for stored in range(len(origin.stored)))
     repeats = size // own
     return {**more, "groups": groups // repeats} if groups % repeats == 0 else more
-
-
-def _inside(tensor: Tensor, what: Value | tuple[Origin, ...]) -> Value | tuple[Origin, ...]:
-    """Tell what one example of a whole is, from what is known of the whole."""
-    axis = inner(tensor)[1]
-    if axis is None:
-        return what
-    if isinstance(what, Value):
-        units = what.units
-        kept = units is not None and axis not in unit_axes(units)
-        return Value(what.op, units.select(axis, 0) if units is not None and kept else None)
-    return tuple(
-        replace(
-            origin,
-            coordinates=tuple(own.select(axis, 0) for own in origin.coordinates),
-            order=None
-            if origin.order is None
-            else (*origin.order[:axis], *origin.order[axis + 1 :]),
-        )
-        for origin in what
-    )
-
-
-def _outside(tensor: Tensor, what: Value | tuple[Origin, ...]) -> Value | tuple[Origin, ...]:
-    """Tell what a whole is, from what is known of one example."""
-    held, axis = inner(tensor)
-    if axis is None:
-        return what
-    if isinstance(what, Value):
-        units = what.units
-        if units is None:
-            return Value(what.op)
-        return Value(what.op, units.unsqueeze(axis).expand(held.shape))
-    return tuple(
-        replace(
-            origin,
-            coordinates=tuple(own.unsqueeze(axis).expand(held.shape) for own in origin.coordinates),
-            order=None,
-        )
-        for origin in what
-    )
