@@ -38,8 +38,9 @@ def correlation_fixed_point(
         0.0
 
     References:
-        Poole et al. (2016), section 2.3. One fixed point at most below 1: Daniely, Frostig and
-        Singer (2016), section 4, whose dual activation is a power series with coefficients >= 0.
+        Poole et al. (2016), on the propagation of a pair of inputs. One fixed point at most below
+        1: Daniely, Frostig and Singer (2016), whose dual activation is a power series with
+        coefficients >= 0.
     """
     from scipy.optimize import brentq
 
@@ -86,7 +87,7 @@ def correlation_depth_scale(
         15.8
 
     References:
-        Schoenholz et al. (2017), equations 9 and 10, and section 5.2 for the factor 6.
+        Schoenholz et al. (2017), section 3, and their experiments for the factor 6.
     """
     found = curve(of)
     c = correlation_fixed_point(found, q, sigma_w, sigma_b)

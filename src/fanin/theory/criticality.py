@@ -68,8 +68,8 @@ def critical_line(of: str | Function, q: float) -> CriticalPoint:
         (1.46741, 0.38854, 0.391)
 
     References:
-        Poole et al. (2016), figure 1; Schoenholz et al. (2017), section 3; Hayou, Doucet and
-        Rousseau (2019), section 3, who call it the edge of chaos.
+        Poole et al. (2016), section 2; Schoenholz et al. (2017), section 3; Hayou, Doucet and
+        Rousseau (2019), On the Impact of the Activation Function, who call it the edge of chaos.
     """
     found = curve(of)
     point = critical_at(found, q)
@@ -130,8 +130,9 @@ def critical_points(of: str | Function, sigma_b: float = 0.0) -> tuple[CriticalP
         [(10.149264, 45.624278)]
 
     References:
-        Hayou, Doucet and Rousseau (2019), section 3.1. Roberts, Yaida and Hanin (2022), The
-        Principles of Deep Learning Theory, chapter 5, for the limit of a small signal.
+        Hayou, Doucet and Rousseau (2019), On the Impact of the Activation Function. Roberts, Yaida
+        and Hanin (2022), The Principles of Deep Learning Theory, chapter 5, for the limit of a
+        small signal.
     """
     see_sigmas(1.0, sigma_b)
     found = curve(of)
@@ -178,7 +179,7 @@ def critical_sigma_w(of: str | Function, sigma_b: float = 0.0) -> float:
         3.141593
 
     References:
-        Schoenholz et al. (2017), figure 2, for tanh: 1.76 with sigma_b^2 = 0.05.
+        Schoenholz et al. (2017), whose tanh networks are critical at 1.76 with sigma_b^2 = 0.05.
     """
     points = critical_points(of, sigma_b)
     if not points:

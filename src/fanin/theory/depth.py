@@ -38,7 +38,7 @@ def length_error(of: str | Function, width: int, q: float = 1.0) -> float:
 
     References:
         The variance of a mean of independent terms; units are independent given the layer before
-        (Hanin and Rolnick 2018, section 4).
+        (Hanin and Rolnick 2018).
     """
     if width < 1:
         raise FaninError(f"width, the number of units, must be at least 1, got {width!r}")
@@ -67,8 +67,8 @@ def length_spread(of: str | Function, widths: Sequence[int]) -> float:
         2.6533
 
     References:
-        Hanin and Rolnick (2018), How to Start Training, theorem 6, which bounds it by an
-        exponential of the sum of 1 / n. Exactly for Gaussian weights: given the layer before, the
+        Hanin and Rolnick (2018), How to Start Training, who bound it by an exponential of the sum
+        of 1 / n. Exactly for Gaussian weights: given the layer before, the
         units are independent and identically distributed.
     """
     found = curve(of)
@@ -141,8 +141,8 @@ def residual_growth(
         11.0
 
     References:
-        Zhang, Dauphin and Ma (2019), Fixup, section 2; Hanin and Rolnick (2018), theorem 5; De and
-        Smith (2020), section 3, for the linear growth with a norm in the branch. Branch and stream
+        Zhang, Dauphin and Ma (2019), Fixup, section 2; Hanin and Rolnick (2018); De and Smith
+        (2020), for the linear growth with a norm in the branch. Branch and stream
         are uncorrelated at the start, so their mean squares add.
     """
     if blocks < 0 or branch < 0:

@@ -67,7 +67,8 @@ def fixed_points(
         sigma_b: Standard deviation of the biases.
 
     Returns:
-        The fixed points, smallest first; none where the signal always grows.
+        The fixed points, smallest first; none where the signal always grows. One that the map only
+        touches, within a fifth of another, may be missed.
 
     Raises:
         FaninError: There is no such activation, the function has no slope, or a sigma is negative.
@@ -79,7 +80,7 @@ def fixed_points(
         1.0000 0.783 1.072 stable
 
     References:
-        Poole et al. (2016), section 2.2, and figure 1.
+        Poole et al. (2016), section 2.
     """
     found = curve(of)
 
@@ -119,7 +120,7 @@ def depth_scale(slope: float) -> float:
         (1.4427, inf, 0.0)
 
     References:
-        Schoenholz et al. (2017), equations 7 to 10.
+        Schoenholz et al. (2017), section 3.
     """
     if slope == 0:
         return 0.0

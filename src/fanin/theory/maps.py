@@ -71,7 +71,7 @@ def length_slope(of: str | Function, q: float, sigma_w: float) -> float:
         1.144
 
     References:
-        Poole et al. (2016), section 2.2. Here by differentiating the Gaussian instead of phi,
+        Poole et al. (2016), section 2. Here by differentiating the Gaussian instead of phi,
         ``V' = sigma_w^2 E[phi(sqrt(q) z)^2 (z^2 - 1)] / (2 q)``, which holds for any phi.
     """
     see_sigmas(sigma_w, 0.0)

@@ -55,8 +55,8 @@ def mirrored(of: str | Function) -> Mirrored:
         (True, 1.0, 1.0)
 
     References:
-        Balduzzi, Frean, Leary, Lewis, Ma and McWilliams (2017), The Shattered Gradients Problem,
-        section 5 (looks-linear initialisation, for relu). That gelu, silu, hardswish and softplus
+        Balduzzi, Frean, Leary, Lewis, Ma and McWilliams (2017), The Shattered Gradients Problem
+        (looks-linear initialisation, for relu). That gelu, silu, hardswish and softplus
         give a line as well follows from f(z) + f(-z) = 1 for their sigmoids.
     """
     found = curve(of)

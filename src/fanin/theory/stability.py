@@ -29,8 +29,9 @@ SPREAD = 2.0
 LAST_RESORT = math.log(1e6)
 """Change of the mean square gradient, 1000 in size, before units may start saturated.
 
-Measured on 100 units of sigmoid, ten layers: below it the forward gain learns digits faster, above
-it, at twenty layers, it does not learn them at all, and the saturated start does.
+Sigmoid reaches it after 7 layers. Measured on digits with 100 units per layer, Adam, 400 steps, one
+seed: with 6 layers the forward gain is ahead (accuracy 0.89 to 0.85), with 10 the saturated start
+(0.81 to 0.77), and with 20 it alone learns (0.77 to 0.10).
 """
 
 LONGEST = 10**9
