@@ -18,7 +18,7 @@ LINT := $(VENV)/.stamp-lint
 CANDIDATES := python3.11 python3.12 python3.13 python3.14 python3 python
 ASK := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help demo test test-slow lint format typecheck docs bench clean
+.PHONY: help demo test test-slow lint format typecheck docs bench bench-recipes clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -51,7 +51,13 @@ docs: $(TEST) ## the documentation in site/, refused when a public name is missi
 	$(BIN)/python -m pytest tests/house/test_docs.py
 
 bench: $(TEST) ## the figures of docs/benchmarks.md, each against its peers
-	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@set -e; for script in benchmarks/[!_]*.py; do \
+		[ "$$script" = benchmarks/recipes.py ] && continue; \
+		echo "== $$script"; $(BIN)/python "$$script"; \
+	done
+
+bench-recipes: $(TEST) ## which start trains: the table of docs/auto.md, three quarters of an hour
+	$(BIN)/python benchmarks/recipes.py
 
 clean: ## everything that can be made again, .venv included
 	rm -rf $(VENV) build dist site .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache

@@ -13,11 +13,11 @@ import numpy as np
 from fanin.schemes.arguments import FACTOR, as_number, word
 from fanin.schemes.base import Moments
 from fanin.schemes.matrices import Draw, Matrices, MatrixScheme, Pile
-from fanin.schemes.orthogonality import orthogonal_matrices
+from fanin.schemes.orthogonality import looks_linear, orthogonal_matrices
 
 
 @dataclass(frozen=True)
-class mirrored(MatrixScheme):
+class mirrored(looks_linear):
     """Units in mirrored pairs: looks-linear weights that keep the size of a unit in any shape.
 
     As `looks_linear`, with two differences that deep stacks of all kinds need: a wider layer is
@@ -44,9 +44,6 @@ class mirrored(MatrixScheme):
         scaled.
     """
 
-    gain: float | str = field(default=1.0, metadata=FACTOR)
-    mirror: str = field(default="both", metadata=word("both", "outputs", "inputs"))
-
     def _matrices(self, draw: Draw) -> Matrices:
         outputs, inputs = self._core(draw)
         tap, drawn = _centre(draw, outputs, inputs)
@@ -64,18 +61,6 @@ class mirrored(MatrixScheme):
     def _moments(self, pile: Pile) -> Moments:
         _, inputs = self._core(pile)
         return Moments(0.0, abs(as_number(self.gain)) / math.sqrt(inputs * pile.sizes[3]))
-
-    def _core(self, pile: Pile) -> tuple[int, int]:
-        """Size the block that is mirrored."""
-        _, outputs, inputs, _ = pile.sizes
-        mirrors_out, mirrors_in = self.mirror != "inputs", self.mirror != "outputs"
-        if (mirrors_out and outputs % 2) or (mirrors_in and inputs % 2):
-            raise self._refusal(
-                pile.shape,
-                f"what is mirrored must be even, and this has {outputs} outputs and {inputs} "
-                "inputs; mirror=outputs is for a first layer and mirror=inputs for a last one",
-            )
-        return outputs // (1 + mirrors_out), inputs // (1 + mirrors_in)
 
 
 @dataclass(frozen=True)
