@@ -30,7 +30,7 @@ from fanin.trace import Place
 NUMBERS = 0.1
 """Gain of a head that predicts numbers: its squared error is that of predicting 0 to within 1
 percent, where a unit head would double it. Unit logits of C classes start near ln C, 0.5 above it
-at most, and the layers below learn faster than behind a small head (docs/recipes.md)."""
+at most, and the layers below learn faster than behind a small head (docs/auto.md)."""
 
 
 LONG = 10
