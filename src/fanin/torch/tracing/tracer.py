@@ -5,7 +5,7 @@ they come back. What results is plain data.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,35 @@ from fanin.torch.tracing.values import Call
 from fanin.trace import Kind, Signal, Trace
 
 
-def trace(model: nn.Module, *batch: Any, loss: Loss | None = None, seed: int = 0) -> Trace:
+@runtime_checkable
+class Watch(Protocol):
+    """Sees the tensors of a pass while they are there."""
+
+    def answered(self, chosen: Chosen, arguments: Arguments) -> None:
+        """See the output and the loss.
+
+        Args:
+            chosen: The loss, and the tensors that it was computed from.
+            arguments: The batch, sorted.
+        """
+
+    def arrived(self, site: Site, tensor: Tensor, gradient: Tensor) -> None:
+        """See the gradient of one parameter.
+
+        Args:
+            site: The parameter.
+            tensor: The tensor of it that is trained.
+            gradient: Its gradient, dense.
+        """
+
+
+def trace(
+    model: nn.Module,
+    *batch: Any,
+    loss: Loss | None = None,
+    seed: int = 0,
+    watch: Watch | None = None,
+) -> Trace:
     """Run a model once, forward and backward, and tell what it did.
 
     The model is left as it was: parameters, buffers, gradients, modes, hooks, attributes and the
@@ -47,6 +75,7 @@ def trace(model: nn.Module, *batch: Any, loss: Loss | None = None, seed: int = 0
         loss: Takes the output, then the rest of the batch, and returns one number; by default the
             loss in the output, one that the rest of the batch calls for, or a neutral one.
         seed: Seed of what the model draws in the pass, and of the neutral loss.
+        watch: Sees the output and the gradients before they are let go.
 
     Returns:
         The trace.
@@ -79,7 +108,9 @@ def trace(model: nn.Module, *batch: Any, loss: Loss | None = None, seed: int = 0
         torch.enable_grad(),
     ):
         chosen = _forward(original, arguments, loss, seed, recording, guard, sites)
-        gradients = {} if meta else _backward(chosen, leaves)
+        if watch is not None and not meta:
+            watch.answered(chosen, arguments)
+        gradients = {} if meta else _backward(chosen, leaves, sites, watch)
     return assemble(original, sites, recording, chosen, gradients)
 
 
@@ -189,7 +220,12 @@ def _last(tensor: Tensor) -> tuple[int, ...]:
     return (tensor.ndim - 1,) if tensor.ndim > 1 and tensor.is_floating_point() else ()
 
 
-def _backward(chosen: Chosen, leaves: dict[int, list[Tensor]]) -> dict[int, Signal]:
+def _backward(
+    chosen: Chosen,
+    leaves: dict[int, list[Tensor]],
+    sites: tuple[Site, ...],
+    watch: Watch | None,
+) -> dict[int, Signal]:
     """Send gradients back; `.grad` stays as it is."""
     flat = [(index, tensor) for index, tensors in leaves.items() for tensor in tensors]
     if chosen.value is None or not flat:
@@ -212,9 +248,10 @@ def _backward(chosen: Chosen, leaves: dict[int, list[Tensor]]) -> dict[int, Sign
             if gradient is None:
                 continue
             units = (0,) if tensor.ndim > 1 else ()
-            own = measure(
-                gradient.to_dense() if gradient.is_sparse else gradient, units, "gradient"
-            )
+            dense = gradient.to_dense() if gradient.is_sparse else gradient
+            if watch is not None:
+                watch.arrived(sites[index], tensor, dense)
+            own = measure(dense, units, "gradient")
             if own is not None:
                 measured[index] = own
     return measured
