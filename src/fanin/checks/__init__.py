@@ -15,6 +15,8 @@ from fanin.checks.finding import Fix as Fix
 from fanin.checks.finding import Severity as Severity
 from fanin.checks.report import Report as Report
 from fanin.checks.rule import Rule as Rule
+from fanin.checks.settings import Settings as Settings
+from fanin.checks.settings import read_settings as read_settings
 from fanin.checks.values import Equal as Equal
 from fanin.checks.values import Gradient as Gradient
 from fanin.checks.values import Values as Values
