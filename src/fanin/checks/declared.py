@@ -28,7 +28,7 @@ def declared(evidence: Evidence, plan: Plan | str | Path) -> Evidence:
         >>> from fanin.recipes import Role, Slot
         >>> slot = Slot("gain", (4,), Role.NORM_GAIN, None, None, "LayerNorm")
         >>> held = Values("gain", (4,), "float32", 4, mean=1.0, minimum=1.0, maximum=1.0)
-        >>> declared(Evidence(slots=(slot,), values={"gain": held}), "auto").audit.ok
+        >>> declared(Evidence(slots=(slot,), values={"gain": held}), "he_normal").audit.ok
         True
     """
     made = plan if isinstance(plan, Plan) else _read(evidence, plan)
@@ -43,8 +43,7 @@ def _read(evidence: Evidence, given: str | Path) -> Plan:
     try:
         return decide(evidence.slots, str(given), None, keep_unknown=ran)
     except FaninError as problem:
-        hint = "" if ran else "; with a batch the model is run, and a recipe sees more"
-        raise FaninError(f"plan={str(given)!r}: {problem}{hint}") from problem
+        raise FaninError(f"plan={str(given)!r}: {problem}") from problem
 
 
 def _is_plan(given: str | Path) -> bool:

@@ -189,11 +189,12 @@ def codes(listed: Any, where: str) -> tuple[str, ...]:
         >>> codes(["fi1"], "--ignore")
         ('FI1',)
     """
-    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+    given: Any = listed
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in given):
         raise FaninError(
             f'{where} must be a list of codes such as ["FI203", "FI3"], got {listed!r}'
         )
-    wanted = tuple(one.strip().upper() for one in cast("list[str]", listed))
+    wanted = tuple(one.strip().upper() for one in cast("list[str]", given))
     known = [rule.code for rule in rules()]
     for code in wanted:
         if not code or not any(name.startswith(code) for name in known):
