@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fanin.births import Births, Frame
+from fanin.checks.starts.delta import Delta
 from fanin.checks.values import Gradient, Values
 from fanin.recipes import Audit, Plan, Slot
 from fanin.trace import Signal, Trace
@@ -146,6 +147,7 @@ class Evidence:
         rebuild: What building again showed; None where nothing was built again.
         plan: The plan that the person declared; None for none.
         audit: The model held against it.
+        delta: What differs from the start that was locked; None where none was.
         pretrained: Figures of the checkpoint that the model was to start from, by name.
         failure: Why the pass could not be made, in one sentence; empty where it could.
         failed_at: The module in which it failed.
@@ -164,6 +166,7 @@ class Evidence:
     rebuild: Rebuild | None = None
     plan: Plan | None = None
     audit: Audit | None = None
+    delta: Delta | None = None
     pretrained: dict[str, Values] = field(default_factory=dict[str, Values])
     failure: str = ""
     failed_at: str = ""
