@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ def _seeded(make: Callable[[], nn.Module]) -> Callable[[int], nn.Module]:
 
 
 def _changed(
-    make: Callable[[], nn.Module], change: Callable[[nn.Module], None]
+    make: Callable[[], nn.Module], change: Callable[[Any], None]
 ) -> Callable[[int], nn.Module]:
     def made() -> nn.Module:
         model = make()

@@ -157,7 +157,7 @@ class Gpt(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=0.02)
-            if isinstance(module, nn.Linear) and module.bias is not None:
+            if isinstance(module, nn.Linear) and module is not self.lm_head:
                 nn.init.zeros_(module.bias)
 
     def forward(self, text: Tensor) -> Tensor:

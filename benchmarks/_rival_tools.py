@@ -6,6 +6,7 @@ tool that is not installed is left out of the table.
 
 import contextlib
 import copy
+import importlib
 import importlib.util
 import io
 import warnings
@@ -47,7 +48,7 @@ def fanin_findings(case: Case, seed: int) -> list[tuple[str, tuple[str, ...], st
 
 
 def torchtest2(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[str]:
-    import torchtest2 as tool
+    tool: Any = importlib.import_module("torchtest2")
 
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     report = tool.check_model(model, inputs, target, loss_fn=loss, optimizer=optimizer)
@@ -56,7 +57,7 @@ def torchtest2(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[str
 
 
 def torch_audit(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[str]:
-    import torch_audit as tool
+    tool: Any = importlib.import_module("torch_audit")
 
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     auditor = tool.Auditor(model, optimizer=optimizer, every_n_steps=1)
@@ -74,7 +75,7 @@ def torch_audit(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[st
 
 
 def torchdiag(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[str]:
-    import torchdiag as tool
+    tool: Any = importlib.import_module("torchdiag")
 
     loss(model(inputs), target).backward()
     for name, figures in tool.check_gradients(model).items():
@@ -86,17 +87,17 @@ def torchdiag(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[str]
 
 
 def preflight(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[str]:
-    from preflight import Severity, run_checks
+    tool: Any = importlib.import_module("preflight")
 
     data = torch.utils.data.TensorDataset(inputs, target)
     loader = torch.utils.data.DataLoader(data, batch_size=len(inputs))
-    for result in run_checks(loader, model, loss):
-        if not result.passed and result.severity is not Severity.INFO:
+    for result in tool.run_checks(loader, model, loss):
+        if not result.passed and result.severity is not tool.Severity.INFO:
             yield f"{result.name}: {result.message}"
 
 
 def checklist(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[str]:
-    from neural_net_checklist import torch_diagnostics as tool
+    tool: Any = importlib.import_module("neural_net_checklist.torch_diagnostics")
 
     data = torch.utils.data.TensorDataset(inputs, target)
     loader = torch.utils.data.DataLoader(data, batch_size=len(inputs))
@@ -118,7 +119,7 @@ def checklist(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[str]
 
 def model_clinic(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[str]:
     del inputs, target
-    import model_clinic as tool
+    tool: Any = importlib.import_module("model_clinic")
 
     for finding in tool.diagnose(model.state_dict(), plugins=False):
         if finding.severity in ("ERROR", "WARN"):
