@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from fanin.births import Birth, Births, Lost, Write
+from fanin.errors import FaninError
 from fanin.torch.births.histories import Histories, History, whole
 from fanin.torch.births.methods import Methods
-from fanin.torch.layouts import module_names
+from fanin.torch.layouts import module_names, survey
 
 _LOSABLE = ("fill_", "zero_", "copy_", "normal_", "uniform_", "__setitem__", "mul_", "div_")
 
@@ -26,6 +27,7 @@ def assemble(model: nn.Module, histories: Histories, methods: Methods, seconds: 
         The births.
     """
     held = dict[str, Tensor](_held(model))
+    computed = _computed(model)
     by_number = dict[int, str]()
     births = list[Birth]()
     aliases = _aliases(held, histories)
@@ -35,7 +37,8 @@ def assemble(model: nn.Module, histories: Histories, methods: Methods, seconds: 
         number = histories.number(tensor)
         if number is not None:
             by_number.setdefault(number, name)
-        births.append(_birth(name, tensor, aliases[name], histories))
+        further = tuple(one for one in computed.get(id(tensor), ()) if one != name)
+        births.append(_birth(name, tensor, (*aliases[name], *further), histories))
     return Births(
         tensors=tuple(births),
         lost=tuple(_lost(held, by_number, histories)),
@@ -51,6 +54,20 @@ def _held(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
             yield f"{path}.{name}" if path else name, parameter
         for name, buffer in module.named_buffers(recurse=False, remove_duplicate=False):
             yield f"{path}.{name}" if path else name, buffer
+
+
+def _computed(model: nn.Module) -> dict[int, tuple[str, ...]]:
+    """Name the tensor that a parametrised weight is mostly made of by the weight itself."""
+    try:
+        sites = survey(model)
+    except FaninError:
+        return {}  # lazy layers have no shapes yet
+    found = dict[int, tuple[str, ...]]()
+    for site in sites:
+        largest = max(site.place.tensors, key=Tensor.numel, default=None)
+        if largest is not None:
+            found[id(largest)] = (*found.get(id(largest), ()), site.slot.name)
+    return found
 
 
 def _aliases(held: dict[str, Tensor], histories: Histories) -> dict[str, tuple[str, ...]]:
@@ -107,7 +124,7 @@ def _lost(
         into, of = _fate(number, history, by_number, histories, names)
         if not into:
             continue
-        for write in history.writes:
+        for write in history.writes[history.inherited :]:
             if _on_purpose(write):
                 yield Lost(write, into, of)
 

@@ -132,6 +132,7 @@ class Recorder(TorchDispatchMode):
             history.poisoned = any(found.poisoned for found in known)
             if name in PASSING and len(known) == 1:
                 history.writes.extend(known[0].writes)
+                history.inherited = len(history.writes)
                 self.histories.settle(history, whole(sources[0]))
             drawn = stream or next((found.stream for found in known if found.stream), "")
             function, arguments = _called(name, func, args, given, who, known)
