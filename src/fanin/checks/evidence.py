@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from fanin.births import Births, Frame
 from fanin.checks.starts.delta import Delta
-from fanin.checks.values import Gradient, Values
+from fanin.checks.values import Equal, Gradient, Values
 from fanin.recipes import Audit, Plan, Slot
 from fanin.trace import Signal, Trace
 
@@ -131,6 +131,10 @@ class Rebuild:
     notes: tuple[str, ...] = ()
 
 
+STEPS = 4
+"""Steps in which a parameter of zero gradient may still open: each lets one more zero layer go."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Everything that was gathered.
@@ -142,6 +146,9 @@ class Evidence:
         layers: The modules, in the order of the model.
         trace: The pass; None where none was made.
         gradients: Gradients of the parameters, by name.
+        stuck: Parameters that the pass used, whose gradient is exactly zero and stays so over
+            `STEPS` steps of the others.
+        staying: Slices of a parameter that are equal and move equally in those steps, by name.
         answer: Output and loss; None where there was no pass.
         births: Who wrote what; None where no build was watched.
         rebuild: What building again showed; None where nothing was built again.
@@ -161,6 +168,8 @@ class Evidence:
     layers: tuple[Layer, ...] = ()
     trace: Trace | None = None
     gradients: dict[str, Gradient] = field(default_factory=dict[str, Gradient])
+    stuck: frozenset[str] = frozenset()
+    staying: dict[str, tuple[Equal, ...]] = field(default_factory=dict[str, tuple[Equal, ...]])
     answer: Answer | None = None
     births: Births | None = None
     rebuild: Rebuild | None = None

@@ -13,6 +13,7 @@ from fanin.recipes.reading import slots_from
 from fanin.torch.births import record
 from fanin.torch.evidence.layers import layers
 from fanin.torch.evidence.observing import Observer
+from fanin.torch.evidence.opening import opened
 from fanin.torch.evidence.pretrained import read_pretrained
 from fanin.torch.evidence.values import read_values
 from fanin.torch.layouts import survey
@@ -107,12 +108,18 @@ def _signal(
             raise
         # What is wrong with the values explains the failure better than the failure itself.
         return replace(evidence, failure=str(problem))
+    backs = observer.gradients
+    closed = [name for name, back in backs.items() if back.finite and back.zero == 1]
+    repeated = [name for name, back in backs.items() if back.units]
+    later = opened(model, batch, loss, seed, closed, repeated)
     return _spent(
         replace(
             evidence,
             slots=slots_from(evidence.slots, seen),
             trace=seen,
             gradients=observer.gradients,
+            stuck=later.stuck,
+            staying=later.staying,
             answer=observer.answer,
         ),
         Probe.SIGNAL,
