@@ -6,6 +6,7 @@ that come out alike are compared number by number.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +72,9 @@ def groups(rows: NDArray[np.floating]) -> list[list[int]]:
         [[0, 2, 4], [1, 3]]
     """
     width = rows.shape[1]
-    drawn = np.random.default_rng(width).normal(size=width)
-    told: NDArray[np.float64] = np.asarray(rows @ drawn.astype(rows.dtype, copy=False), np.float64)
+    source: Any = np.random.default_rng(width)
+    direction: NDArray[np.floating] = source.standard_normal(width).astype(rows.dtype)
+    told: NDArray[np.floating] = rows @ direction
     order = np.argsort(told, kind="stable")
     slack = ALIKE * float(np.abs(told).max(initial=0.0))
     found, current = list[list[int]](), list[int]()

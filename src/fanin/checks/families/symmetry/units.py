@@ -7,6 +7,8 @@ from fanin.checks.finding import Finding, Fix, Severity
 from fanin.checks.rule import rule
 from fanin.checks.values import Equal
 from fanin.recipes import Role
+from fanin.recipes.network import around
+from fanin.trace import Place
 
 MATRICES = frozenset({Role.KERNEL, Role.GATE, Role.HEAD})
 """Roles of parameters that make units."""
@@ -50,7 +52,7 @@ def equal_units(evidence: Evidence) -> Iterator[Finding]:
     found = list[tuple[str, Equal]]()
     for slot in evidence.slots:
         equal = _units(slot.name, evidence) if slot.role in MATRICES and not slot.frozen else None
-        if equal is not None and slot.name not in evidence.stuck:
+        if equal is not None and not _shut(slot.name, evidence):
             found.append((slot.name, equal))
     if not found:
         return
@@ -81,6 +83,12 @@ def equal_units(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
+def _shut(name: str, evidence: Evidence) -> bool:
+    """Zeros that stay zero are a matter of their own."""
+    held = evidence.values[name]
+    return name in evidence.stuck and held.zero == held.count
+
+
 def _units(name: str, evidence: Evidence) -> Equal | None:
     """Find units that move equally; without a pass, units that are equal and not zero."""
     held = evidence.values.get(name)
@@ -91,7 +99,9 @@ def _units(name: str, evidence: Evidence) -> Equal | None:
         return same if same is not None and same.zero < same.count - same.distinct else None
     staying = _of(evidence.staying.get(name, ()))
     whole = same is not None and same.distinct == 1 and same.zero == 0 and same.count > 2
-    return staying or (same if whole and name in evidence.gradients else None)
+    slot = evidence.slot(name)
+    hidden = slot is not None and Place.LAST not in around(slot).places
+    return staying or (same if whole and hidden and name in evidence.gradients else None)
 
 
 def _of(found: Iterable[Equal]) -> Equal | None:

@@ -83,7 +83,8 @@ def zero_on_purpose(evidence: Evidence) -> Iterator[Finding]:
         Goyal et al. (2017), Accurate, Large Minibatch SGD, section 5.1; Hu et al. (2022), LoRA,
         section 4.1; Bachlechner et al. (2021), ReZero.
     """
-    names = tuple(name for name in _zeros(evidence) if name not in evidence.stuck)
+    told = evidence.stuck | evidence.staying.keys()
+    names = tuple(name for name in _zeros(evidence) if name not in told)
     if not names:
         return
     yield Finding(
