@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fanin.births import Births, Frame
+from fanin.checks.modules import GateBias, Padding, Unregistered
 from fanin.checks.starts.delta import Delta
 from fanin.checks.values import Equal, Gradient, Values
 from fanin.recipes import Audit, Plan, Slot
@@ -51,6 +52,12 @@ class Layer:
         tensors: Names of its own parameters and buffers.
         training: Whether it is in training mode.
         settings: Its public plain attributes: numbers, texts, truth values, as ``padding_idx``.
+        config: The plain entries of the configuration that it keeps (``config``, ``cfg``,
+            ``args``...), if any.
+        ties: Tensors that it declares to be one, each with the tensor that it is to be.
+        padding: Its padding row; None where it has none.
+        gates: Biases of its gates, layer by layer and direction by direction.
+        unregistered: What it holds to be trained that is no parameter of the model.
     """
 
     path: str
@@ -61,6 +68,13 @@ class Layer:
     settings: dict[str, float | int | str | bool | None] = field(
         default_factory=dict[str, float | int | str | bool | None]
     )
+    config: dict[str, float | int | str | bool | None] = field(
+        default_factory=dict[str, float | int | str | bool | None]
+    )
+    ties: tuple[tuple[str, str], ...] = ()
+    padding: Padding | None = None
+    gates: tuple[GateBias, ...] = ()
+    unregistered: tuple[Unregistered, ...] = ()
 
 
 @dataclass(frozen=True)
