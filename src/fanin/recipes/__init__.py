@@ -15,8 +15,13 @@ from fanin.recipes.catalogue import recipe_names as recipe_names
 from fanin.recipes.companion import companion as companion
 from fanin.recipes.difference import Change as Change
 from fanin.recipes.difference import PlanDiff as PlanDiff
+from fanin.recipes.formulas import likeness as likeness
 from fanin.recipes.held import Held as Held
 from fanin.recipes.matching import Rules as Rules
+from fanin.recipes.mistakes import Mistake as Mistake
+from fanin.recipes.mistakes import mistaken as mistaken
+from fanin.recipes.mistakes import recognised as recognised
+from fanin.recipes.mistakes import stored_fans as stored_fans
 from fanin.recipes.network import Network as Network
 from fanin.recipes.network import Stream as Stream
 from fanin.recipes.plan import Plan as Plan
