@@ -18,10 +18,6 @@ from fanin.recipes.difference import PlanDiff as PlanDiff
 from fanin.recipes.formulas import likeness as likeness
 from fanin.recipes.held import Held as Held
 from fanin.recipes.matching import Rules as Rules
-from fanin.recipes.mistakes import Mistake as Mistake
-from fanin.recipes.mistakes import mistaken as mistaken
-from fanin.recipes.mistakes import recognised as recognised
-from fanin.recipes.mistakes import stored_fans as stored_fans
 from fanin.recipes.network import Network as Network
 from fanin.recipes.network import Stream as Stream
 from fanin.recipes.plan import Plan as Plan
@@ -29,5 +25,9 @@ from fanin.recipes.planning import plan as plan
 from fanin.recipes.row import Row as Row
 from fanin.recipes.rules import Recipe as Recipe
 from fanin.recipes.rules import Rule as Rule
+from fanin.recipes.slips import Mistake as Mistake
+from fanin.recipes.slips import mistaken as mistaken
+from fanin.recipes.slips import recognised as recognised
+from fanin.recipes.slips import stored_fans as stored_fans
 from fanin.recipes.slots import Role as Role
 from fanin.recipes.slots import Slot as Slot

@@ -1,7 +1,8 @@
 """A plan held against a model: was my initialisation applied?
 
 For each parameter the moments that the model holds now are held against those that the plan
-promises, within what chance allows for so many numbers. Where they differ, it is said what formula they do match.
+promises, within what chance allows for so many numbers. Where they differ, it is said what formula
+they do match.
 """
 
 import json
@@ -16,6 +17,7 @@ from fanin.recipes.row import Row
 from fanin.recipes.sampling import misfit
 from fanin.recipes.tables import aligned, number, short
 from fanin.schemes import keep
+
 
 class State(StrEnum):
     """How a parameter stands to its plan."""

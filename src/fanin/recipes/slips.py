@@ -89,7 +89,7 @@ def mistaken(slot: Slot) -> Iterator[Mistake]:
         # 1 / sqrt(out) instead of 1 / sqrt(in); with a factor 2 it is a formula of its own.
         for std, law in ((1 / math.sqrt(3), "uniform"), (1.0, "normal")):
             wrong = _drawn(std / math.sqrt(fans.fan_out), law)
-            words = f"1/sqrt(fan_out), for fan_out {fans.fan_out:g}, where fan_in is {fans.fan_in:g}"
+            words = f"1/sqrt(fan_out), for fan_out {fans.fan_out:g} and fan_in {fans.fan_in:g}"
             yield Mistake("fans", words, wrong, std / math.sqrt(fans.fan_in))
 
 
