@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from fanin.checks import Values
+from fanin.torch.evidence.marks import block_moments, grid_of
 from fanin.torch.held import held
 from fanin.torch.layouts import Site
 
@@ -39,5 +40,7 @@ def read_values(model: nn.Module, sites: Iterable[Site]) -> dict[str, Values]:
                 nan=int(now.isnan().sum()),
                 infinite=int(now.isinf().sum()),
                 zero=int((now == 0).sum()),
+                blocks=block_moments(now, site.slot.layout),
+                grid=grid_of(now),
             )
     return found

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fanin.births import Birth, Births, Write
+from fanin.draws import TruncatedNormal
 from fanin.errors import FaninError
 from fanin.recipes import stored_fans
 from fanin.schemes import Scheme, constant, normal, truncated_normal, uniform
@@ -153,9 +154,8 @@ def _truncated(arguments: Arguments, shape: tuple[int, ...]) -> Scheme | None:
         return normal(0, std)
     if cut < 0.1:  # the middle of a Gaussian is flat
         return uniform(low, high)
-    wide = truncated_normal(1.0, cut)
     # The scheme makes up for the cut; the initialiser does not.
-    return truncated_normal(std / wide.law().parent_std, cut)
+    return truncated_normal(std / TruncatedNormal(0.0, 1.0, cut).parent_std, cut)
 
 
 def _kaiming(arguments: Arguments, shape: tuple[int, ...], law: str) -> Scheme | None:
