@@ -2,6 +2,7 @@
 
 from fanin.checks.catalogue import find_rule as find_rule
 from fanin.checks.catalogue import rules as rules
+from fanin.checks.cause import scale_cause as scale_cause
 from fanin.checks.evidence import Answer as Answer
 from fanin.checks.evidence import Cost as Cost
 from fanin.checks.evidence import Evidence as Evidence

@@ -1,12 +1,13 @@
 """The rules, in the order of their codes. Each family is a module or a package of `families`."""
 
-from fanin.checks.families import memory, seeds, symmetry
+from fanin.checks.families import memory, scale, seeds, symmetry
 from fanin.checks.rule import Rule
 from fanin.errors import FaninError, nearest
 
 _FAMILIES = (
     memory.RULES,
     symmetry.RULES,
+    scale.RULES,
     seeds.RULES,
 )
 
