@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fanin.checks import Report as Report
     from fanin.recipes import Plan as Plan
     from fanin.studies.study import Study as Study
+    from fanin.verbs.blame import blame as blame
     from fanin.verbs.check import check as check
     from fanin.verbs.compare import compare as compare
     from fanin.verbs.explain import explain as explain
@@ -34,6 +35,7 @@ _NAMES = {
     "Plan": "fanin.recipes",
     "Report": "fanin.checks",
     "Study": "fanin.studies.study",
+    "blame": "fanin.verbs.blame",
     "check": "fanin.verbs.check",
     "compare": "fanin.verbs.compare",
     "diff": "fanin.verbs.lock",
@@ -50,6 +52,7 @@ __all__ = [
     "Report",
     "Study",
     "__version__",
+    "blame",
     "check",
     "checks",
     "compare",

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fanin.cli.blame import blame
 from fanin.cli.check import check
 from fanin.cli.compare import compare
 from fanin.cli.explain import explain
@@ -53,7 +54,7 @@ def _ending(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _command in (check, compare, diff, explain, init, lock, plan):
+for _command in (blame, check, compare, diff, explain, init, lock, plan):
     app.command()(_ending(_command))
 
 

@@ -16,6 +16,7 @@ from fanin.checks import Values
 from fanin.checks.values import QUANTILES
 from fanin.errors import FaninError
 from fanin.recipes import Role, Slot
+from fanin.torch.evidence.marks import block_moments, grid_of
 from fanin.torch.evidence.moments import moments
 from fanin.torch.evidence.slices import Pile, equal, slices
 from fanin.torch.layouts import Site, module_names
@@ -56,7 +57,14 @@ def read_values(model: nn.Module, sites: Iterable[Site]) -> dict[str, Values]:
 def _parameter(site: Site) -> Values:
     slot, now = site.slot, site.place.current()
     values = _read(slot.name, now)
-    values = replace(values, frozen=slot.frozen, aliases=slot.aliases)
+    plain = _plain(now) is not None
+    values = replace(
+        values,
+        frozen=slot.frozen,
+        aliases=slot.aliases,
+        blocks=block_moments(now, slot.layout) if plain else (),
+        grid=grid_of(now) if plain else "",
+    )
     pile = _pile(slot, now) if values.finite else None
     return values if pile is None else _shaped(values, slot, pile)
 

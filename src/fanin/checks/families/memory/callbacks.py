@@ -1,4 +1,4 @@
-"""Initialisers that do not do what they are for: never called, stuck on one layer, not everywhere."""
+"""Initialisers that miss what they are for: never called, stuck on one layer, not everywhere."""
 
 import re
 from collections import Counter, defaultdict
