@@ -31,6 +31,8 @@ def check(
     probes: Collection[str] | None = None,
     settings: Settings | None = None,
     ranks: int = 1,
+    prove: bool = False,
+    fix: bool = False,
     seed: int = 0,
 ) -> Report:
     """Check the start of a model. The model is left as it was.

@@ -129,7 +129,7 @@ def compared(one: Start, other: Start, renamed: Mapping[str, str] | None = None)
             continue
         found = list(_changes(name, first, second))
         changes.extend(found)
-        same += not found
+        same += all(change.what == "writer" for change in found)
     for name, second in other.tensors.items():
         if name not in met:
             changes.append(Change(name, "added", "not there", _told(second)))

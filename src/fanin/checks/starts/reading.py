@@ -46,7 +46,7 @@ def _figures(held: Values, evidence: Evidence) -> Figures:
         kurtosis=_short(held.kurtosis),
         law=_law(held, evidence),
         writer=_writer(birth),
-        random=None if birth is None else any(write.stream for write in birth.writes),
+        random=None if birth is None else _drawn(birth),
         digest=held.digest[:16],
     )
 
@@ -75,5 +75,13 @@ def _writer(birth: Birth | None) -> str:
     if last is None:
         return ""
     said = f"{last.function}({last.arguments})"
-    # Without the line number, which every edit above it would change.
-    return f"{said} in {last.frames[0].file}:{last.frames[0].function}" if last.frames else said
+    # Without file and line, which change when code is moved.
+    return f"{said} in {last.frames[0].function}" if last.frames else said
+
+
+def _drawn(birth: Birth) -> bool:
+    """Tell whether what a tensor holds was drawn, and not written over by something that is not."""
+    for write in reversed(birth.writes):
+        if write.stream or write.whole:
+            return bool(write.stream)
+    return False

@@ -40,6 +40,11 @@ class Recorder(TorchDispatchMode):
         self.poisoning = poisoning
         self._order = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Torch would import its compiler, a second's work, to keep it from compiling the recorder.
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
