@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 
 from fanin.births import Birth, Births, Write
 from fanin.checks.evidence import Evidence, Probe
@@ -173,7 +174,7 @@ def initialised_twice(evidence: Evidence) -> Iterator[Finding]:
     pairs = defaultdict[tuple[tuple[str, int], tuple[str, int]], list[Pair]](list)
     for birth in births.tensors:
         whole = [write for write in purposeful(birth) if replaces(write)]
-        for first, second in zip(whole, whole[1:], strict=False):
+        for first, second in pairwise(whole):
             one, other = place(first), place(second)
             if one is not None and other is not None and one != other:
                 pairs[one, other].append((birth, first, second))
