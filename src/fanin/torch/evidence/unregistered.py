@@ -68,7 +68,7 @@ def unregistered(module: nn.Module, known: frozenset[int]) -> tuple[Unregistered
 
 def _held(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
     if isinstance(value, list | tuple):
-        inside = cast("list[Any]", list(cast("Any", value)))
+        inside = list(cast("list[Any]", value))
         for index, item in enumerate(inside):
             yield f"{name}[{index}]", item, len(inside) == 1
     elif isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Initialisers that miss what they are for: never called, stuck on one layer, not everywhere."""
+"""Initialisers that fall short: never called, stuck on one layer, or not reaching all of them."""
 
 import re
 from collections import Counter, defaultdict
@@ -109,18 +109,18 @@ def stuck_callback(evidence: Evidence) -> Iterator[Finding]:
     kinds = Counter(layer.kind for layer in evidence.layers)
     homes = {name: layer for layer in evidence.layers for name in layer.tensors}
     for line in lines(births).values():
-        home = homes.get(line.names[0])
+        name = line.names[0]
+        home = homes.get(name)
         if len(line.names) > 1 or home is None or not _repeats(line):
             continue
-        others = _others(births, evidence.layers, home, line.names[0])
+        others = _others(births, evidence.layers, home, name)
         times = len(line.writes)
         if others and times in (kinds[home.kind], len(evidence.layers)):
             yield Finding(
                 "FI109",
                 Severity.WARNING,
-                (line.names[0], *others),
-                f"{said(line.writes[0][1])} wrote {line.names[0]} {times} times, and no other "
-                f"{home.kind}",
+                (name, *others),
+                f"{said(line.writes[0][1])} wrote {name} {times} times, and no other {home.kind}",
                 f"each of the {kinds[home.kind]} layers of kind {home.kind} written once",
                 f"{counted(len(others), 'tensor')} of the other layers keep the default",
                 "use the argument of the callback in place of a fixed layer: m.weight",
