@@ -119,7 +119,7 @@ def _lost(
     for number in by_number:
         kept |= histories.ancestors(number)
     for number, history in histories.by_number.items():
-        if number in kept:
+        if number in kept or history.inner:
             continue
         into, of = _fate(number, history, by_number, histories, names)
         if not into:

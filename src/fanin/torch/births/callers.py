@@ -58,6 +58,14 @@ class Caller:
     via: str
     call: FrameType | None
 
+    @property
+    def target(self) -> torch.Tensor | None:
+        """The tensor that the running function of `torch.nn.init` was called for."""
+        if self.call is None:
+            return None
+        target = self.call.f_locals.get(self.call.f_code.co_varnames[0])
+        return target if isinstance(target, torch.Tensor) else None
+
 
 def caller() -> Caller:
     """Read the stack above the operation that is running.

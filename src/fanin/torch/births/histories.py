@@ -32,6 +32,7 @@ class History:
         poisoned: Whether it may hold memory that nobody wrote.
         holders: Identities of the parameters that were written through it.
         derived: Whether it was made from other memory by an operation.
+        inner: Whether a function of `torch.nn.init` wrote to it on the way to another tensor.
         inherited: How many of the writes were made to the memory that it was copied from.
         call: The call of a function of `torch.nn.init` that wrote last, if one did.
     """
@@ -43,6 +44,7 @@ class History:
     poisoned: bool = False
     holders: set[int] = field(default_factory=set[int])
     derived: bool = False
+    inner: bool = False
     inherited: int = 0
     call: FrameType | None = None
 

@@ -93,6 +93,9 @@ class Recorder(TorchDispatchMode):
             if history is None:
                 continue
             full = whole(tensor)
+            target = who.target
+            if target is not None and self._number(target) != self._number(tensor):
+                history.inner = True
             known = [found for t in sources if (found := self.histories.find(t)) is not None]
             history.parents |= {number for t in sources if (number := self._number(t)) is not None}
             if isinstance(tensor, nn.Parameter):

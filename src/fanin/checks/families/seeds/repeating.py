@@ -70,7 +70,8 @@ def seed_ignored(evidence: Evidence) -> Iterator[Finding]:
 
     When it is fine:
         A build that seeds everything itself gives the same for every seed: that is reported as a
-        remark only. Fixed random features are buffers or frozen, and silent.
+        remark only, and so are adapters of a fixed seed on a frozen network. Fixed random features
+        are buffers or frozen, and silent; so is what came from a checkpoint.
 
     Threshold:
         Bitwise equal under two seeds, of a tensor that was seen to be drawn: by chance two draws of
@@ -108,4 +109,5 @@ def _trained_draw(name: str, evidence: Evidence, births: Births) -> bool:
     held, birth = evidence.values.get(name), births.of(name)
     if held is None or birth is None or held.buffer or held.frozen:
         return False
-    return any(write.stream for write in birth.writes)
+    last = next((write for write in reversed(birth.writes) if write.stream or write.whole), None)
+    return last is not None and bool(last.stream) and last.by != "load"

@@ -6,11 +6,11 @@ from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.finding import Finding, Fix, Severity
 from fanin.checks.rule import rule
 from fanin.checks.values import Equal
-from fanin.recipes import Role
+from fanin.recipes import Role, Slot
 from fanin.recipes.network import around
 from fanin.trace import Place
 
-MATRICES = frozenset({Role.KERNEL, Role.GATE, Role.HEAD})
+MATRICES = frozenset({Role.KERNEL, Role.GATE})
 """Roles of parameters that make units."""
 
 MANY = 0.1
@@ -36,8 +36,9 @@ def equal_units(evidence: Evidence) -> Iterator[Finding]:
         Draw the weights: `nn.init.kaiming_normal_(layer.weight)`.
 
     When it is fine:
-        Equal weights with different gradients, as in a head that starts at zero: the first step
-        tells the units apart, and the rule is silent.
+        Equal weights with different gradients, as in a branch that starts at zero: the first step
+        tells the units apart, and the rule is silent. Outputs are left out, for the targets tell
+        them apart.
 
     Threshold:
         Weights bitwise equal, and moved equally, to 1e-4 of the largest, over four steps on a copy:
@@ -51,7 +52,7 @@ def equal_units(evidence: Evidence) -> Iterator[Finding]:
     """
     found = list[tuple[str, Equal]]()
     for slot in evidence.slots:
-        equal = _units(slot.name, evidence) if slot.role in MATRICES and not slot.frozen else None
+        equal = _units(slot.name, evidence) if _hidden(slot) else None
         if equal is not None and not _shut(slot.name, evidence):
             found.append((slot.name, equal))
     if not found:
@@ -83,6 +84,12 @@ def equal_units(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
+def _hidden(slot: Slot) -> bool:
+    """Outputs are told apart by the targets, and those of classes that no example has are alike."""
+    last = slot.role is Role.HEAD or Place.LAST in around(slot).places
+    return slot.role in MATRICES and not slot.frozen and not last
+
+
 def _shut(name: str, evidence: Evidence) -> bool:
     """Zeros that stay zero are a matter of their own."""
     held = evidence.values[name]
@@ -99,9 +106,7 @@ def _units(name: str, evidence: Evidence) -> Equal | None:
         return same if same is not None and same.zero < same.count - same.distinct else None
     staying = _of(evidence.staying.get(name, ()))
     whole = same is not None and same.distinct == 1 and same.zero == 0 and same.count > 2
-    slot = evidence.slot(name)
-    hidden = slot is not None and Place.LAST not in around(slot).places
-    return staying or (same if whole and hidden and name in evidence.gradients else None)
+    return staying or (same if whole and name in evidence.gradients else None)
 
 
 def _of(found: Iterable[Equal]) -> Equal | None:
