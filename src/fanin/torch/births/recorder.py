@@ -125,6 +125,7 @@ class Recorder(TorchDispatchMode):
             if history.allocation is not None or history.writes:
                 continue
             who = caller()
+            history.inner = who.call is not None
             empty = name in ALLOCATING
             called = who.via if empty and who.via == "to_empty" else f"torch.{name}"
             history.allocation = Allocation(who.via or called, empty, who.frames)

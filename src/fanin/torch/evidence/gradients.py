@@ -70,9 +70,10 @@ def parted(rows: NDArray[np.floating], group: list[int]) -> list[list[int]]:
         The groups of more than one that are equal in this too, up to rounding.
     """
     parts = list[list[int]]()
-    size = float(np.abs(rows[group]).max(initial=0.0))
+    sizes = np.abs(rows).max(axis=1, initial=0.0)
     for place in group:
         for part in parts:
+            size = max(float(sizes[place]), float(sizes[part[0]]))
             if float(np.abs(rows[place] - rows[part[0]]).max()) <= ROUNDING * size:
                 part.append(place)
                 break

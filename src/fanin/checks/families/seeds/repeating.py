@@ -86,7 +86,9 @@ def seed_ignored(evidence: Evidence) -> Iterator[Finding]:
     fixed = tuple(name for name in rebuild.other_seed if _trained_draw(name, evidence, births))
     if not fixed:
         return
-    some = any(not held.buffer for name in rebuild.random if (held := evidence.values.get(name)))
+    others = [held for name in rebuild.random if (held := evidence.values.get(name))]
+    frozen = any(slot.frozen for slot in evidence.slots)
+    some = not frozen and any(not held.buffer for held in others)
     yield Finding(
         "FI802",
         Severity.WARNING if some else Severity.INFO,
