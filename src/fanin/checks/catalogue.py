@@ -1,10 +1,14 @@
 """The rules, in the order of their codes. Each family is a module or a package of `families`."""
 
-from fanin.checks.families import memory
+from fanin.checks.families import depth, memory, units
 from fanin.checks.rule import Rule
 from fanin.errors import FaninError, nearest
 
-_FAMILIES = (memory.RULES,)
+_FAMILIES = (
+    memory.RULES,
+    depth.RULES,
+    units.RULES,
+)
 
 
 def rules() -> tuple[Rule, ...]:
