@@ -156,13 +156,17 @@ def _stretches(graph: Graph, residuals: dict[int, Residual], zero: frozenset[str
     """Follow kernels through whatever makes one signal of one, the longest ways first."""
     reached, before = list[int | None](), dict[int, int | None]()
     length = dict[int, int]()
+    # Where a stream forks, its branch has a scale of its own, which the skip makes up for.
+    forks = {residual.source for residual in residuals.values()}
     for index, op in enumerate(graph.ops):
         sources = graph.sources[index]
         feeder = reached[sources[0]] if len(sources) == 1 else None
         if op.kind in (Kind.LINEAR, Kind.CONVOLUTION):
             before[index] = feeder
             length[index] = 1 if feeder is None else length[feeder] + 1
-            reached.append(index)
+            reached.append(None if index in forks else index)
+        elif index in forks:
+            reached.append(None)
         else:
             reached.append(feeder if _plain(graph, index, residuals) else None)
     found, taken = list[Line](), set[int]()

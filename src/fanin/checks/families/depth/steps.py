@@ -82,4 +82,6 @@ def apart(evidence: Evidence) -> Iterator[Finding]:
 
 def _is_compared(slot: Slot) -> bool:
     places = slot.around.places if slot.around is not None else frozenset[Place]()
-    return slot.role is Role.KERNEL and not slot.frozen and places.isdisjoint(BY_DESIGN)
+    in_branch = slot.around is not None and slot.around.branch is not None
+    apart = in_branch or not places.isdisjoint(BY_DESIGN)
+    return slot.role is Role.KERNEL and not slot.frozen and not apart
