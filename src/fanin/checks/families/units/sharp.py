@@ -64,7 +64,8 @@ def sharp(evidence: Evidence) -> Iterator[Finding]:
     more = f"; {len(found)} in all" if len(found) > 1 else ""
     yield Finding(
         "FI503",
-        Severity.WARNING,
+        # Where nothing but the data makes the logits, the look at oneself is what was built.
+        Severity.WARNING if named else Severity.INFO,
         named or names or (path,),
         f"in {path} the squared probabilities of a row sum to {worst:.2f}{more}: about "
         f"{1 / worst:.1f} places share the weight",
