@@ -211,7 +211,7 @@ class BatchedEnsemble(nn.Module):
         self.bias1 = nn.Parameter(torch.zeros(members, 1, 32))
         self.bias2 = nn.Parameter(torch.zeros(members, 1, 1))
         for weight in (self.first, self.second):
-            for member in weight:
+            for member in weight.detach():
                 nn.init.kaiming_normal_(member.T, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
