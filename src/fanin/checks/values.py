@@ -68,6 +68,10 @@ class Values:
             a multiple of the identity, relative to that multiple; of the matrix as a whole. None
             where the norms of the rows already tell that it is none.
         block_orthogonality: The same of its blocks, the worst; None where it has no blocks.
+        blocks: Mean and standard deviation of each of the matrices that are fused along its output
+            axis (gates; query, key and value); empty where there is one alone.
+        grid: The coarser dtype that holds every value of a sample exactly, such as ``"bfloat16"``;
+            empty where there is none.
     """
 
     name: str
@@ -96,6 +100,8 @@ class Values:
     equal: tuple[Equal, ...] = ()
     orthogonality: float | None = None
     block_orthogonality: float | None = None
+    blocks: tuple[tuple[float, float], ...] = ()
+    grid: str = ""
 
     @property
     def finite(self) -> bool:

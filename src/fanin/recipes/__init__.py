@@ -15,6 +15,7 @@ from fanin.recipes.catalogue import recipe_names as recipe_names
 from fanin.recipes.companion import companion as companion
 from fanin.recipes.difference import Change as Change
 from fanin.recipes.difference import PlanDiff as PlanDiff
+from fanin.recipes.formulas import likeness as likeness
 from fanin.recipes.held import Held as Held
 from fanin.recipes.matching import Rules as Rules
 from fanin.recipes.network import Network as Network
@@ -24,5 +25,9 @@ from fanin.recipes.planning import plan as plan
 from fanin.recipes.row import Row as Row
 from fanin.recipes.rules import Recipe as Recipe
 from fanin.recipes.rules import Rule as Rule
+from fanin.recipes.slips import Mistake as Mistake
+from fanin.recipes.slips import mistaken as mistaken
+from fanin.recipes.slips import recognised as recognised
+from fanin.recipes.slips import stored_fans as stored_fans
 from fanin.recipes.slots import Role as Role
 from fanin.recipes.slots import Slot as Slot

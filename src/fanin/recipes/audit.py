@@ -1,45 +1,22 @@
 """A plan held against a model: was my initialisation applied?
 
 For each parameter the moments that the model holds now are held against those that the plan
-promises, within what chance allows for so many numbers. Where they differ, the formulas that people
-use are tried one after the other, because the answer to "what else is it?" is mostly the default of
-a framework, another fan, or a variance taken for a standard deviation.
+promises, within what chance allows for so many numbers. Where they differ, it is said what formula
+they do match.
 """
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fanin.recipes.companion import companion
+from fanin.recipes.formulas import likeness
 from fanin.recipes.held import Held
 from fanin.recipes.row import Row
-from fanin.recipes.sampling import explains, misfit
-from fanin.recipes.slots import Slot
+from fanin.recipes.sampling import misfit
 from fanin.recipes.tables import aligned, number, short
-from fanin.schemes import ElementwiseScheme, Scheme, as_scheme, keep, normal
-
-NUMBERS_TO_TELL = 30
-"""Elements below which nearly any formula explains what a parameter holds."""
-
-FORMULAS = (
-    *(
-        f"{family}_{law}"
-        for family in ("he", "glorot", "lecun")
-        for law in ("normal", "uniform", "truncated_normal")
-    ),
-    "variance_scaling(2, fan_out, normal)",
-    "variance_scaling(1, fan_out, normal)",
-    "orthogonal",
-    "normal(0, 0.02)",
-    "truncated_normal(std=0.02)",
-    "normal(0, 0.01)",
-    "normal(0, 1)",
-    "uniform(-0.05, 0.05)",
-    "uniform(0, 1)",
-)
-"""What people start parameters with, besides the defaults of the frameworks."""
+from fanin.schemes import keep
 
 
 class State(StrEnum):
@@ -160,45 +137,8 @@ def _line(row: Row, held: Mapping[str, Held]) -> Line:
     if alike and row.std > 0:
         return Line(row, found, State.CONSTANT, wrong)
     looks = likeness(row.slot, found, row.scheme)
+    looks = f"matches {looks}" if looks else ""
     return Line(row, found, State.OFF, "; ".join(part for part in (wrong, looks) if part))
-
-
-def likeness(slot: Slot, held: Held, planned: Scheme) -> str:
-    """Find the formula that explains what a parameter holds.
-
-    Args:
-        slot: The parameter.
-        held: Its moments.
-        planned: What it was to be.
-
-    Returns:
-        ``"matches he_normal"``, the nearest of those that fit; nothing where none does, or where
-        there are too few numbers to tell.
-    """
-    if math.prod(slot.shape) < NUMBERS_TO_TELL:
-        return ""
-    fits = [
-        # Where two explain it, the one of which more was looked at: its law, besides its moments.
-        (not isinstance(scheme, ElementwiseScheme), abs(math.log(std / held.std)), words)
-        for words, scheme in _formulas(slot, planned)
-        if explains(scheme, slot, held)
-        and (std := scheme.promised(slot.fans, shape=slot.shape, layout=slot.layout).std) > 0
-    ]
-    return f"matches {min(fits)[2]}" if fits else ""
-
-
-def _formulas(slot: Slot, planned: Scheme) -> Iterator[tuple[str, Scheme]]:
-    for default, owner in (
-        ("torch_default", "torch's default"),
-        ("keras_default", "Keras's default"),
-        ("jax_default", "Flax's default"),
-    ):
-        yield owner, companion(as_scheme(default), slot)[0]
-    for text in FORMULAS:
-        yield text, as_scheme(text)
-    if isinstance(planned, normal) and planned.std > 0:
-        yield "the plan's std taken for a variance", normal(planned.mean, math.sqrt(planned.std))
-        yield "the plan's variance taken for a std", normal(planned.mean, planned.std**2)
 
 
 def _figure(value: float) -> float | None:

@@ -9,9 +9,13 @@ instead of ending the program.
 import io
 import os
 import re
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from fanin.reports.document import Document, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _NUMBER = re.compile(r"-|[-+]?[\d.]+(e[-+]\d+)?%?|\d+ of \d+")
 
@@ -90,6 +94,27 @@ def write(stream: Stream, text: str) -> None:
     stream.flush()
 
 
+def coloured(lines: Iterable[tuple[str, str, str]]) -> str:
+    """Colour lines for a terminal, unless NO_COLOR asks for none.
+
+    Args:
+        lines: What stands before each text, the text, and its style in the words of rich.
+
+    Returns:
+        The lines with their escape codes.
+    """
+    from rich.text import Text
+
+    page = io.StringIO()
+    # The lines are cut to the width already; rich must not cut them again.
+    console = _console(page, width=10_000)
+    for lead, text, style in lines:
+        told = Text(lead, style=style or "dim")
+        told.append(text, style=style)
+        console.print(told)
+    return page.getvalue()
+
+
 def _plain_table(table: Table) -> str:
     cells = [table.columns, *table.rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(table.columns))]
@@ -110,20 +135,11 @@ def _numeric(table: Table, column: int) -> bool:
 
 def _drawn(document: Document, width: int | None, *, ascii_only: bool) -> str:
     from rich import box
-    from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
     page = io.StringIO()
-    console = Console(
-        file=page,
-        force_terminal=True,
-        width=width,
-        # rich takes any NO_COLOR, even an empty one, as a wish; the convention wants a value.
-        no_color=bool(os.environ.get("NO_COLOR")),
-        highlight=False,
-        legacy_windows=False,
-    )
+    console = _console(page, width)
     console.print(Text(document.title, style="dim"))
     for place, sentence in enumerate(document.verdict):
         console.print(Text(sentence, style="bold" if place == 0 else ""))
@@ -146,6 +162,20 @@ def _drawn(document: Document, width: int | None, *, ascii_only: bool) -> str:
     for note in document.notes:
         console.print(Text(note))
     return page.getvalue()
+
+
+def _console(page: io.StringIO, width: int | None) -> "Console":
+    from rich.console import Console
+
+    return Console(
+        file=page,
+        force_terminal=True,
+        width=width,
+        # rich takes any NO_COLOR, even an empty one, as a wish; the convention wants a value.
+        no_color=bool(os.environ.get("NO_COLOR")),
+        highlight=False,
+        legacy_windows=False,
+    )
 
 
 def _blocks(table: Table, width: int) -> list[list[int]]:

@@ -284,6 +284,7 @@ class Upcycled(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.inward(x)
         weight, chosen = self.gate(x).softmax(-1).topk(2, -1)
+        out = x
         for index, expert in enumerate(self.experts):
-            x = x + (weight * (chosen == index)).sum(-1, keepdim=True) * expert(x)
-        return self.head(x)
+            out = out + (weight * (chosen == index)).sum(-1, keepdim=True) * expert(x)
+        return self.head(out)

@@ -1,0 +1,154 @@
+"""A good formula with one slip in it: the wrong fan, or a bound for a standard deviation."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fanin.checks.cause import held_of, ratio_of, times, wanted_std
+from fanin.checks.evidence import Evidence, Probe
+from fanin.checks.families.scale.asked import asked
+from fanin.checks.families.scale.looking import Kernel, absorbed, fixes, kernels
+from fanin.checks.families.scale.use import CONVENTION
+from fanin.checks.finding import Finding, Severity
+from fanin.checks.rule import rule
+from fanin.recipes import Mistake, mistaken, recognised
+from fanin.recipes.formulas import likeness
+from fanin.recipes.network import stands
+from fanin.schemes import Scheme, normal, uniform
+from fanin.trace import Place
+
+SAME = 1e-3
+"""Relative difference up to which a number that was typed is the number of a formula."""
+
+
+@dataclass(frozen=True)
+class _Slip:
+    kernel: Kernel
+    mistake: Mistake
+    typed: bool
+
+
+@rule("FI303", "a slip in the formula", Severity.WARNING, Probe.VALUES)
+def slip_in_formula(evidence: Evidence) -> Iterator[Finding]:
+    """The weights hold what comes of a well-known formula with one slip in it.
+
+    Why it hurts:
+        The scale is not the one that was meant, by a factor that differs from layer to layer. Deep
+        networks multiply these factors up.
+
+    Example:
+        ``bound = math.sqrt(2 / fan_in); nn.init.uniform_(w, -bound, bound)``: that is He's standard
+        deviation, and the bound of a uniform law is sqrt(3) times as large.
+
+    Mend:
+        Use the initialiser of the framework, or the factor that is missing. For packed matrices
+        fill each part alone; for groups and transposed storage pass the fans of the use.
+
+    When it is fine:
+        Where a norm follows, the scale is taken away: then it is a remark. He for the fan_out of a
+        depthwise convolution, without regard to its groups, is what MobileNet does, with a norm
+        behind it. PyTorch's defaults hold such slips by habit, and are never told on.
+
+    Threshold:
+        The moments fit the slip at 5 sigma, and no good formula. One tensor proves nothing: either
+        the numbers that were typed equal the slip's to 1 in 1000 and are no round numbers, or at
+        least two tensors with different fans show the same slip. It is a warning where no norm
+        follows and law and spread were mixed up, or where wrong fans make the kernel more than
+        sqrt(6) off its need, the gap between formulas in wide use.
+
+    Source:
+        Bounds and standard deviations: He et al. (2015), equation 10; Glorot and Bengio (2010),
+        equations 12 and 16. Fans of the use: PyTorch issue 23854 on groups, 171361 on packed
+        projections.
+    """
+    known = kernels(evidence)
+    groups = dict[tuple[str, bool], list[_Slip]]()
+    for slip in _slips(evidence, known):
+        family = slip.mistake.words.partition(" (")[0].partition(", for ")[0]
+        harmful = _harmful(slip, known)
+        groups.setdefault((family, harmful), []).append(slip)
+    for (_, harmful), group in groups.items():
+        different = len({(one.kernel.slot.fans, one.kernel.slot.shape) for one in group}) > 1
+        if different or any(one.typed for one in group):
+            yield _finding(evidence, group, harmful)
+
+
+def _slips(evidence: Evidence, known: dict[str, Kernel]) -> Iterator[_Slip]:
+    for kernel in known.values():
+        request = asked(evidence.births, kernel.name)
+        if request is not None and request.scheme is not None and request.name in _TYPED:
+            typed = _typed(kernel, request.scheme)
+            if typed is not None:
+                yield _Slip(kernel, typed, True)
+            continue
+        seen = recognised(kernel.slot, held_of(kernel.values))
+        if seen is not None:
+            yield _Slip(kernel, seen, False)
+
+
+_TYPED = ("normal_", "uniform_")
+"""Initialisers whose numbers the person worked out."""
+
+
+def _typed(kernel: Kernel, scheme: Scheme) -> Mistake | None:
+    """Find the slip whose numbers were typed."""
+    number = _number(scheme)
+    if number is None or _is_round(number) or likeness(kernel.slot, held_of(kernel.values)):
+        return None
+    for mistake in mistaken(kernel.slot):
+        if type(mistake.scheme) is type(scheme):
+            other = _number(mistake.scheme)
+            if other is not None and abs(number / other - 1) < SAME:
+                return mistake
+    return None
+
+
+def _number(scheme: Scheme) -> float | None:
+    if isinstance(scheme, normal) and scheme.mean == 0 and scheme.std > 0:
+        return scheme.std
+    if isinstance(scheme, uniform) and scheme.low == -scheme.high and scheme.high > 0:
+        return scheme.high
+    return None
+
+
+def _is_round(number: float) -> bool:
+    """Tell whether a number has two digits or fewer: such as people choose, and formulas rarely."""
+    return abs(float(f"{number:.2g}") / number - 1) < 1e-9
+
+
+def _harmful(slip: _Slip, known: dict[str, Kernel]) -> bool:
+    slot = slip.kernel.slot
+    if absorbed(slot, known):
+        return False
+    if slip.mistake.kind == "law":
+        return True
+    ratio = ratio_of(slot, slip.kernel.values) or 1.0
+    last = stands(slot, Place.LAST) and ratio < 1
+    return not last and abs(math.log(ratio)) > math.log(CONVENTION) + slip.kernel.error
+
+
+def _off(one: _Slip) -> float:
+    return round(abs(math.log(one.kernel.values.std / one.mistake.std)), 1)
+
+
+def _finding(evidence: Evidence, group: list[_Slip], harmful: bool) -> Finding:
+    group = sorted(group, key=lambda one: -_off(one))
+    names = tuple(one.kernel.name for one in group)
+    worst = group[0]
+    ratio = worst.kernel.values.std / worst.mistake.std
+    wanted = wanted_std(worst.kernel.slot)
+    use = f"; its use needs {wanted[0]:.3g} ({wanted[1]})" if wanted is not None else ""
+    return Finding(
+        "FI303",
+        Severity.WARNING if harmful else Severity.INFO,
+        names,
+        f"std {worst.kernel.values.std:.3g}, {times(ratio)} what was meant: {worst.mistake.words}",
+        f"std {worst.mistake.std:.3g}{use}",
+        "the scale is off by a factor that differs from layer to layer and multiplies up with depth"
+        if harmful
+        else "it is mild here, or a norm behind it takes the scale away",
+        f"nn.init.normal_({worst.kernel.name}, std={worst.mistake.std:.3g})",
+        title="a known formula with one slip in it",
+        fixes=fixes(evidence, names) if harmful else (),
+        facts={"ratio": ratio, "std": worst.kernel.values.std, "meant": worst.mistake.std},
+    )

@@ -1,0 +1,178 @@
+"""A kernel whose scale is off what its own use needs, where the signal shows it."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from fanin.checks.cause import held_of, origin_of, scale_cause, wanted_std
+from fanin.checks.evidence import Evidence, Probe
+from fanin.checks.families.scale.looking import (
+    Kernel,
+    absorbed,
+    fixes,
+    kernels,
+    operation,
+    sizes,
+)
+from fanin.checks.families.scale.siblings import odd_ones
+from fanin.checks.finding import Finding, Severity
+from fanin.checks.rule import rule
+from fanin.recipes.network import around, stands
+from fanin.recipes.slips import recognised
+from fanin.trace import Place
+
+CONVENTION = math.sqrt(6)
+"""He's standard deviation over PyTorch's default: the widest gap between formulas in wide use."""
+
+GROWN = 10.0
+SHRUNK = 100.0
+
+
+@rule("FI301", "scale off its use", Severity.WARNING, Probe.SIGNAL)
+def off_its_use(evidence: Evidence) -> Iterator[Finding]:
+    """Kernels are so much larger or smaller than their use needs that the signal shows it.
+
+    Why it hurts:
+        The output of a stretch of layers grows with the product of their scales, and so do the
+        gradients of all of them. Too large, activations saturate, the loss starts high and only a
+        tiny step is stable; too small, neither signal nor gradient gets through.
+
+    Example:
+        ``nn.Parameter(torch.randn(784, 128))``: standard deviation 1 where 0.05 was needed.
+
+    Mend:
+        Draw the weights with ``gain / sqrt(fan_in)``: `nn.init.kaiming_normal_` before a relu. The
+        finding says what the present numbers match.
+
+    When it is fine:
+        Where a norm follows, or a factor in the forward pass makes up for it; the rule looks at the
+        measured signal and is silent then. Formulas in wide use lie up to sqrt(6) apart and are not
+        told on. A small last layer is a choice.
+
+    Threshold:
+        A kernel counts when it is more than sqrt(6) off (He's formula over PyTorch's default), or
+        holds a recognised slip. What the kernels of one plain stretch are off by must multiply up
+        to 10 above or 100 below, and the measured signal must have grown or shrunk as much:
+        gradients go with the signal and the curvature with its square, so a factor of 10 takes two
+        decades off the largest stable step. Too small is milder, because optimisers with a scale of
+        their own make up for it; there it takes two decades of signal.
+
+    Source:
+        He et al. (2015), section 2.2; LeCun et al. (1998), Efficient BackProp, section 4.6, on the
+        scale of the signal and the curvature.
+    """
+    known = kernels(evidence)
+    odd = {name for group in odd_ones(evidence) for name in group.names}
+    told = dict[str, list[str]]()
+    for path in _paths(known):
+        for name in _culprits(evidence, path, known):
+            kernel = known[name]
+            if name not in odd:
+                side = "above" if _ratio(kernel) > 1 else "below"
+                cause = f"{side} {origin_of(kernel.slot, kernel.values)}"
+                if name not in told.setdefault(cause, []):
+                    told[cause].append(name)
+    for named in told.values():
+        names = tuple(sorted(named, key=lambda name: -round(abs(math.log(_ratio(known[name]))), 1)))
+        yield _finding(evidence, names, known)
+
+
+def _finding(evidence: Evidence, names: tuple[str, ...], known: Mapping[str, Kernel]) -> Finding:
+    worst = known[names[0]]
+    wanted = wanted_std(worst.slot)
+    ratio = _ratio(worst)
+    large = ratio > 1
+    std, formula = wanted if wanted is not None else (math.nan, "")
+    more = f", and {len(names) - 1} more like it" if len(names) > 1 else ""
+    return Finding(
+        "FI301",
+        Severity.WARNING,
+        names,
+        scale_cause(worst.slot, worst.values) + more,
+        f"std {std:.3g}: {formula}",
+        "the signal grows with every such layer, and the largest stable step shrinks with its "
+        "square"
+        if large
+        else "neither the signal nor the gradient gets through at its size",
+        f'nn.init.normal_({worst.name}, std={std:.3g}), or fanin.init_(model, "auto")',
+        title=f"weights {'far too large' if large else 'far too small'} for what they sum over",
+        fixes=fixes(evidence, names),
+        facts={"ratio": ratio, "std": worst.values.std, "wanted": std},
+    )
+
+
+def _ratio(kernel: Kernel) -> float:
+    """By what a kernel is off; fed by the input, by the milder of two readings.
+
+    Whether the weights or the data have the wrong size cannot be told there, so the kernel is held
+    against what a unit signal needs, too.
+    """
+    wanted = wanted_std(kernel.slot)
+    fans = kernel.slot.fans
+    if wanted is None or fans is None:
+        return 1.0
+    ratio = kernel.values.rms / wanted[0]
+    if around(kernel.slot).fed_by != "input":
+        return ratio
+    unit = kernel.values.rms * math.sqrt(fans.fan_in)
+    if (ratio > 1) != (unit > 1):
+        return 1.0
+    return min(ratio, unit) if ratio > 1 else max(ratio, unit)
+
+
+def _paths(known: Mapping[str, Kernel]) -> Iterator[list[Kernel]]:
+    """Follow every plain stretch of kernels from its last back to its first."""
+    for kernel in known.values():
+        chain = around(kernel.slot).chain
+        if chain is None:
+            if kernel.slot.recurrent:
+                yield [kernel]
+            continue
+        if any(name in known for name in chain.after):
+            continue
+        path, seen = [kernel], {kernel.name}
+        while True:
+            chain = around(path[0].slot).chain
+            before = [n for n in (chain.before if chain else ()) if n in known and n not in seen]
+            if not before:
+                break
+            path.insert(0, known[before[0]])
+            seen.add(before[0])
+        yield path
+
+
+def _culprits(evidence: Evidence, path: list[Kernel], known: Mapping[str, Kernel]) -> Iterator[str]:
+    if absorbed(path[-1].slot, known):
+        return
+    large = [kernel.name for kernel in path if _ratio(kernel) > 1 and _counts(kernel)]
+    if large:
+        product = math.prod(_ratio(known[name]) for name in large)
+        if product >= GROWN and (path[0].slot.recurrent or _growth(evidence, path) >= GROWN):
+            yield from large
+    inner = path[:-1] if stands(path[-1].slot, Place.LAST) else path
+    # A small branch beside a skip is no harm: the signal goes around it.
+    if not inner or around(inner[-1].slot).branch is not None or inner[0].slot.recurrent:
+        return
+    small = [kernel.name for kernel in inner if _ratio(kernel) < 1 and _counts(kernel)]
+    if small:
+        product = math.prod(_ratio(known[name]) for name in small)
+        if product <= 1 / SHRUNK and 0 < _growth(evidence, inner) <= 1 / SHRUNK:
+            yield from small
+
+
+def _counts(kernel: Kernel) -> bool:
+    off = abs(math.log(_ratio(kernel)))
+    if off > math.log(CONVENTION) + kernel.error + 0.01:
+        return True
+    slip = recognised(kernel.slot, held_of(kernel.values)) if off > math.log(1.2) else None
+    return slip is not None and slip.kind == "law"
+
+
+def _growth(evidence: Evidence, path: list[Kernel]) -> float:
+    """Measure the signal behind a stretch over that before it, a unit one if that is milder."""
+    first, last = sizes(evidence, path[0].name), sizes(evidence, path[-1].name)
+    if first is None or last is None or not (first[0] > 0 and last[1] > 0):
+        found = operation(evidence, path[-1].name)
+        blown = found is not None and found[0].forward is not None and not found[0].forward.finite
+        return math.inf if blown else 1.0
+    grown = last[1] / first[0]
+    return last[1] / max(first[0], 1.0) if grown > 1 else last[1] / min(first[0], 1.0)
