@@ -7,6 +7,7 @@ product is small nothing can, and that is what the rules of this family look for
 """
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -156,8 +157,10 @@ def _stretches(graph: Graph, residuals: dict[int, Residual], zero: frozenset[str
     """Follow kernels through whatever makes one signal of one, the longest ways first."""
     reached, before = list[int | None](), dict[int, int | None]()
     length = dict[int, int]()
-    # Where a stream forks, its branch has a scale of its own, which the skip makes up for.
-    forks = {residual.source for residual in residuals.values()}
+    # Where a signal forks, a branch has a scale of its own, which the other way makes up for.
+    readers = Counter(source for sources in graph.sources for source in set(sources))
+    forks = {index for index, count in readers.items() if count > 1}
+    forks |= {residual.source for residual in residuals.values()}
     for index, op in enumerate(graph.ops):
         sources = graph.sources[index]
         feeder = reached[sources[0]] if len(sources) == 1 else None

@@ -83,5 +83,6 @@ def apart(evidence: Evidence) -> Iterator[Finding]:
 def _is_compared(slot: Slot) -> bool:
     places = slot.around.places if slot.around is not None else frozenset[Place]()
     in_branch = slot.around is not None and slot.around.branch is not None
-    apart = in_branch or not places.isdisjoint(BY_DESIGN)
+    chooses = slot.around is not None and slot.around.followed_by in ("product", "softmax")
+    apart = in_branch or chooses or not places.isdisjoint(BY_DESIGN)
     return slot.role is Role.KERNEL and not slot.frozen and not apart
