@@ -31,7 +31,8 @@ def sharp(evidence: Evidence) -> Iterator[Finding]:
 
     When it is fine:
         A router over a few experts, and rows that have fewer than eight places to choose from, are
-        not looked at; neither is the softmax of the answer.
+        not looked at; neither is the softmax of the answer, nor an attention without projections,
+        in which everything looks at itself.
 
     Threshold:
         The sum of the squared probabilities of a row, on average over rows with at least eight
@@ -51,7 +52,10 @@ def sharp(evidence: Evidence) -> Iterator[Finding]:
     found = [
         (op.sharpness, index)
         for index, op in enumerate(graph.ops)
-        if op.sharpness is not None and op.sharpness > ONE and not is_answer(graph, index)
+        if op.sharpness is not None
+        and op.sharpness > ONE
+        and not is_answer(graph, index)
+        and _names(graph, index)
     ]
     if not found:
         return
@@ -64,9 +68,8 @@ def sharp(evidence: Evidence) -> Iterator[Finding]:
     more = f"; {len(found)} in all" if len(found) > 1 else ""
     yield Finding(
         "FI503",
-        # Where nothing but the data makes the logits, the look at oneself is what was built.
-        Severity.WARNING if named else Severity.INFO,
-        named or names or (path,),
+        Severity.WARNING,
+        named or names,
         f"in {path} the squared probabilities of a row sum to {worst:.2f}{more}: about "
         f"{1 / worst:.1f} places share the weight",
         "a sum near 1 / n: at the start an attention looks everywhere alike",
