@@ -1,6 +1,6 @@
 """The rules, in the order of their codes. Each family is a module or a package of `families`."""
 
-from fanin.checks.families import depth, memory, scale, seeds, symmetry, units
+from fanin.checks.families import depth, memory, scale, seeds, structure, symmetry, units
 from fanin.checks.rule import Rule
 from fanin.errors import FaninError, nearest
 
@@ -10,6 +10,7 @@ _FAMILIES = (
     scale.RULES,
     depth.RULES,
     units.RULES,
+    structure.RULES,
     seeds.RULES,
 )
 
