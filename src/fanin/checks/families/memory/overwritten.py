@@ -7,6 +7,7 @@ from itertools import pairwise
 from fanin.births import Birth, Births, Write
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.families.memory.sweeps import (
+    PLACEHOLDER,
     Line,
     function,
     lines,
@@ -110,7 +111,7 @@ def _swept(known: dict[tuple[str, int], Line], lost: Write, last: Write) -> bool
 
 
 def _special(evidence: Evidence, birth: Birth, write: Write) -> bool:
-    if not write.elements or write.after.unwritten > 0:
+    if not write.elements or write.after.unwritten > 0 or PLACEHOLDER.search(write.function):
         return False
     short = write.function.rpartition(".")[2]
     if short in STRUCTURED:
