@@ -38,6 +38,9 @@ def nothing_learns(evidence: Evidence) -> Iterator[Finding]:
     ]  # fmt: skip
     if not kernels or not evidence.stuck.issuperset(kernels):
         return
+    ops = evidence.trace.ops if evidence.trace is not None else ()
+    if any(op.forward is not None and op.forward.dead == 1 for op in ops):
+        return  # a layer that is dead is told as such
     if all(evidence.values[name].zero == evidence.values[name].count for name in kernels):
         return
     size = evidence.answer.output if evidence.answer is not None else None
