@@ -18,7 +18,7 @@ LINT := $(VENV)/.stamp-lint
 CANDIDATES := python3.11 python3.12 python3.13 python3.14 python3 python
 ASK := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help demo test test-slow lint format typecheck docs bench bench-recipes clean
+.PHONY: help demo test test-slow lint format typecheck docs bench bench-recipes bench-rivals clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -52,12 +52,16 @@ docs: $(TEST) ## the documentation in site/, refused when a public name is missi
 
 bench: $(TEST) ## the figures of docs/benchmarks.md, each against its peers
 	@set -e; for script in benchmarks/[!_]*.py; do \
-		[ "$$script" = benchmarks/recipes.py ] && continue; \
+		case "$$script" in benchmarks/recipes.py|benchmarks/rivals.py) continue;; esac; \
 		echo "== $$script"; $(BIN)/python "$$script"; \
 	done
 
 bench-recipes: $(TEST) ## which start trains: the table of docs/auto.md, three quarters of an hour
 	$(BIN)/python benchmarks/recipes.py
+
+bench-rivals: $(TEST) ## who sees what is wrong: the table of docs/check.md, a quarter of an hour
+	$(PIP) install --quiet --constraint constraints.txt --group rivals
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/rivals.py
 
 clean: ## everything that can be made again, .venv included
 	rm -rf $(VENV) build dist site .cache .hypothesis .import_linter_cache .pytest_cache .ruff_cache

@@ -10,40 +10,57 @@ from typing import TYPE_CHECKING, Any
 from fanin.errors import FaninError as FaninError
 
 if TYPE_CHECKING:
+    from fanin import checks as checks
     from fanin import draws as draws
     from fanin import recipes as recipes
     from fanin import schemes as schemes
     from fanin import studies as studies
     from fanin import theory as theory
     from fanin import torch as torch
+    from fanin.checks import Report as Report
     from fanin.recipes import Plan as Plan
     from fanin.studies.study import Study as Study
+    from fanin.verbs.blame import blame as blame
+    from fanin.verbs.check import check as check
     from fanin.verbs.compare import compare as compare
     from fanin.verbs.explain import explain as explain
     from fanin.verbs.init import init_ as init_
+    from fanin.verbs.lock import diff as diff
+    from fanin.verbs.lock import lock as lock
     from fanin.verbs.plan import plan as plan
 
     __version__: str
 
 _NAMES = {
     "Plan": "fanin.recipes",
+    "Report": "fanin.checks",
     "Study": "fanin.studies.study",
+    "blame": "fanin.verbs.blame",
+    "check": "fanin.verbs.check",
     "compare": "fanin.verbs.compare",
+    "diff": "fanin.verbs.lock",
     "explain": "fanin.verbs.explain",
     "init_": "fanin.verbs.init",
+    "lock": "fanin.verbs.lock",
     "plan": "fanin.verbs.plan",
 }
-_ROOMS = frozenset({"draws", "recipes", "schemes", "studies", "theory", "torch"})
+_ROOMS = frozenset({"checks", "draws", "recipes", "schemes", "studies", "theory", "torch"})
 
 __all__ = [
     "FaninError",
     "Plan",
+    "Report",
     "Study",
     "__version__",
+    "blame",
+    "check",
+    "checks",
     "compare",
+    "diff",
     "draws",
     "explain",
     "init_",
+    "lock",
     "plan",
     "recipes",
     "schemes",

@@ -5,7 +5,11 @@ from, and every write into it, in order, each with the line of the person's own 
 it and what it did to the values.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+
+from fanin.reports.numbers import jsonable
+from fanin.reports.terminal import plain
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,9 @@ class Write:
         arguments: Its arguments other than the tensor, as they would be typed.
         frames: The person's frames, the innermost first. Empty where no line of theirs asked.
         by: ``"constructor"`` where the layer's own class wrote while it was made, ``"reset"`` where
-            `reset_parameters` of it was called again, ``"load"`` for a checkpoint, ``"init"`` for
-            everything that the person's code wrote on purpose.
+            `reset_parameters` of it was called again, ``"load"`` for a checkpoint, ``"made"`` where
+            the memory came with it (`torch.zeros(3)`), ``"init"`` for everything else that the
+            person's code wrote on purpose.
         scope: Names of the functions that were running, the outermost first, such as
             ``("build", "Net.__init__", "Net.init_weights")``: writes of one sweep share them.
         elements: How many elements it reached.
@@ -187,3 +192,21 @@ class Births:
             The birth; None where there is no such tensor.
         """
         return next((b for b in self.tensors if name == b.name or name in b.aliases), None)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every element was written, and every write kept."""
+        return not self.lost and not any(birth.unwritten for birth in self.tensors)
+
+    def __str__(self) -> str:
+        from fanin.births.table import document
+
+        return plain(document(self))
+
+    def to_json(self) -> str:
+        """Write the births as JSON.
+
+        Returns:
+            An object with the fields of this class, and of those inside.
+        """
+        return json.dumps(jsonable(asdict(self)), allow_nan=False)

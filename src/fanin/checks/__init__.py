@@ -14,6 +14,9 @@ from fanin.checks.examination import examine as examine
 from fanin.checks.finding import Finding as Finding
 from fanin.checks.finding import Fix as Fix
 from fanin.checks.finding import Severity as Severity
+from fanin.checks.modules import GateBias as GateBias
+from fanin.checks.modules import Padding as Padding
+from fanin.checks.modules import Unregistered as Unregistered
 from fanin.checks.report import Report as Report
 from fanin.checks.rule import Rule as Rule
 from fanin.checks.settings import Settings as Settings

@@ -1,12 +1,16 @@
 """The rules, in the order of their codes. Each family is a module or a package of `families`."""
 
-from fanin.checks.families import memory, scale
+from fanin.checks.families import depth, memory, scale, seeds, symmetry, units
 from fanin.checks.rule import Rule
 from fanin.errors import FaninError, nearest
 
 _FAMILIES = (
     memory.RULES,
+    symmetry.RULES,
     scale.RULES,
+    depth.RULES,
+    units.RULES,
+    seeds.RULES,
 )
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fanin.births import Births, Frame
-from fanin.checks.values import Gradient, Values
+from fanin.checks.modules import GateBias, Padding, Unregistered
+from fanin.checks.starts.delta import Delta
+from fanin.checks.values import Equal, Gradient, Values
 from fanin.recipes import Audit, Plan, Slot
 from fanin.trace import Signal, Trace
 
@@ -50,6 +52,12 @@ class Layer:
         tensors: Names of its own parameters and buffers.
         training: Whether it is in training mode.
         settings: Its public plain attributes: numbers, texts, truth values, as ``padding_idx``.
+        config: The plain entries of the configuration that it keeps (``config``, ``cfg``,
+            ``args``...), if any.
+        ties: Tensors that it declares to be one, each with the tensor that it is to be.
+        padding: Its padding row; None where it has none.
+        gates: Biases of its gates, layer by layer and direction by direction.
+        unregistered: What it holds to be trained that is no parameter of the model.
     """
 
     path: str
@@ -60,6 +68,13 @@ class Layer:
     settings: dict[str, float | int | str | bool | None] = field(
         default_factory=dict[str, float | int | str | bool | None]
     )
+    config: dict[str, float | int | str | bool | None] = field(
+        default_factory=dict[str, float | int | str | bool | None]
+    )
+    ties: tuple[tuple[str, str], ...] = ()
+    padding: Padding | None = None
+    gates: tuple[GateBias, ...] = ()
+    unregistered: tuple[Unregistered, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +145,10 @@ class Rebuild:
     notes: tuple[str, ...] = ()
 
 
+STEPS = 4
+"""Steps in which a parameter of zero gradient may still open: each lets one more zero layer go."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Everything that was gathered.
@@ -141,11 +160,15 @@ class Evidence:
         layers: The modules, in the order of the model.
         trace: The pass; None where none was made.
         gradients: Gradients of the parameters, by name.
+        stuck: Parameters that the pass used, whose gradient is exactly zero and stays so over
+            `STEPS` steps of the others.
+        staying: Slices of a parameter that are equal and move equally in those steps, by name.
         answer: Output and loss; None where there was no pass.
         births: Who wrote what; None where no build was watched.
         rebuild: What building again showed; None where nothing was built again.
         plan: The plan that the person declared; None for none.
         audit: The model held against it.
+        delta: What differs from the start that was locked; None where none was.
         pretrained: Figures of the checkpoint that the model was to start from, by name.
         failure: Why the pass could not be made, in one sentence; empty where it could.
         failed_at: The module in which it failed.
@@ -159,11 +182,14 @@ class Evidence:
     layers: tuple[Layer, ...] = ()
     trace: Trace | None = None
     gradients: dict[str, Gradient] = field(default_factory=dict[str, Gradient])
+    stuck: frozenset[str] = frozenset()
+    staying: dict[str, tuple[Equal, ...]] = field(default_factory=dict[str, tuple[Equal, ...]])
     answer: Answer | None = None
     births: Births | None = None
     rebuild: Rebuild | None = None
     plan: Plan | None = None
     audit: Audit | None = None
+    delta: Delta | None = None
     pretrained: dict[str, Values] = field(default_factory=dict[str, Values])
     failure: str = ""
     failed_at: str = ""

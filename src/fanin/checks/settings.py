@@ -33,6 +33,7 @@ class Settings:
         severity: Code or beginning of one to the severity its findings get.
         per_tensor_ignore: Pattern of tensor names (as of `fnmatch`) to codes to leave out there.
         fail_on: The mildest severity that a check fails on.
+        remarks: Whether to report what is fine but worth knowing.
 
     Example:
         >>> Settings(ignore=("FI3",)).wants("FI301")
@@ -46,6 +47,7 @@ class Settings:
         default_factory=dict[str, tuple[str, ...]]
     )
     fail_on: Severity = Severity.WARNING
+    remarks: bool = True
 
     def wants(self, code: str) -> bool:
         """Tell whether a rule is to be reported.
@@ -80,7 +82,8 @@ class Settings:
                 hidden.append(finding)
                 continue
             wanted = self._severity(finding)
-            kept.append(replace(finding, where=names, severity=wanted))
+            if self.remarks or wanted is not Severity.INFO:
+                kept.append(replace(finding, where=names, severity=wanted))
         return tuple(kept), tuple(hidden)
 
     def _severity(self, finding: Finding) -> Severity:

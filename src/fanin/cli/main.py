@@ -11,9 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
+from fanin.cli.blame import blame
+from fanin.cli.check import check
 from fanin.cli.compare import compare
 from fanin.cli.explain import explain
 from fanin.cli.init import init
+from fanin.cli.lock import diff, lock
 from fanin.cli.plan import plan
 from fanin.errors import FaninError
 
@@ -25,7 +28,7 @@ STOPPED = 130
 
 app = typer.Typer(
     name="fanin",
-    help="Start every network right: plan, compare and explain the starting weights of networks.",
+    help="Start every network right: plan, check, compare and explain starting weights.",
     no_args_is_help=True,
     add_completion=False,
     # Typer's own look draws boxes, which a pipe or an ASCII terminal cannot show.
@@ -51,7 +54,7 @@ def _ending(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _command in (compare, explain, init, plan):
+for _command in (blame, check, compare, diff, explain, init, lock, plan):
     app.command()(_ending(_command))
 
 
@@ -71,7 +74,7 @@ def fanin(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Start every network right: plan, compare and explain the starting weights of networks."""
+    """Start every network right: plan, check, compare and explain starting weights."""
 
 
 def main() -> None:

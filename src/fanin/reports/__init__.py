@@ -6,6 +6,7 @@ or vl-convert is in `fanin.reports.charts` and `fanin.reports.page`, loaded when
 """
 
 from fanin.reports.document import Document as Document
+from fanin.reports.document import Entry as Entry
 from fanin.reports.document import Table as Table
 from fanin.reports.progress import Progress as Progress
 from fanin.reports.terminal import plain as plain

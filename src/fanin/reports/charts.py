@@ -94,7 +94,7 @@ def curve_chart(
         "vconcat": rows,
         "spacing": 18,
         "datasets": drawn,
-        "config": _config(),
+        "config": chart_config(),
     }
 
 
@@ -173,7 +173,7 @@ def final_chart(
         "layer": [runs, bar, tick, told],
         "width": 2 * WIDTH,
         "height": 34 * len(order) + 10,
-        "config": _config(),
+        "config": chart_config(),
     }
 
 
@@ -367,7 +367,12 @@ def _title(title: str, notes: list[str]) -> Spec:
     return {"text": textwrap.wrap(title, 110), "subtitle": notes, "subtitleColor": INK, **common}
 
 
-def _config() -> Spec:
+def chart_config() -> Spec:
+    """Say how every chart looks.
+
+    Returns:
+        The ``config`` of a specification.
+    """
     return {
         "aria": False,  # a label for each mark would outweigh the data; the tables say it in words
         "background": "transparent",

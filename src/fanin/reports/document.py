@@ -27,6 +27,23 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """One thing that was found.
+
+    Attributes:
+        mark: How bad it is, one word.
+        title: What it is, in a few words.
+        names: What it speaks of.
+        said: Label and sentence, in the order they are read.
+    """
+
+    mark: str
+    title: str
+    names: tuple[str, ...]
+    said: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Document:
     """A report in the order it is read.
 

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from fanin.errors import need
-from fanin.reports.document import Document, Table
+from fanin.reports.document import Document, Entry, Table
 
 STILL = 250_000
 """Characters of still drawings a page may hold: they are for readers without script, and a study of
@@ -32,6 +32,17 @@ _INK = """
 .fanin .fanin-verdict { font-size: 1.5em; line-height: 1.3; font-weight: 600; margin: .3em 0 .7em;
   text-wrap: pretty; max-width: 46em; }
 .fanin ul.fanin-said { margin: 0; padding-left: 1.2em; max-width: 60em; }
+.fanin .fanin-entry { border-left: .25em solid; padding: .1em 0 .1em 1em; margin: 1.4em 0; }
+.fanin .fanin-entry h2 { margin: 0 0 .3em; }
+.fanin .fanin-entry h2 span { font-weight: normal; }
+.fanin .fanin-entry dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em 1.2em;
+  margin: 0; font-size: .92em; }
+.fanin .fanin-entry dt { opacity: .7; }
+.fanin .fanin-entry dd { margin: 0; overflow-wrap: anywhere; }
+.fanin .fanin-names { margin: 0 0 .4em; overflow-wrap: anywhere; font-size: .92em; }
+.fanin .fanin-error { border-color: #c0392b; }
+.fanin .fanin-warning { border-color: #c58a00; }
+.fanin .fanin-info { border-color: #7f8c8d; }
 .fanin .fanin-wide { overflow-x: auto; }
 .fanin table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .85em; }
 .fanin th, .fanin td { text-align: left; padding: .35em 1em .35em 0; white-space: nowrap;
@@ -77,7 +88,7 @@ save.hidden = false;
 save.addEventListener("click", () => {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([data], {type: "application/json"}));
-  link.download = "study.json";
+  link.download = save.dataset.name;
   link.click();
 });
 """
@@ -89,6 +100,8 @@ def page(
     details: Sequence[Table],
     facts: Mapping[str, str],
     data: str,
+    entries: Sequence[Entry] = (),
+    name: str = "study.json",
 ) -> str:
     """Write the whole page.
 
@@ -98,6 +111,8 @@ def page(
         details: Further tables, shown folded.
         facts: How it was made, by name.
         data: The data behind the page, as JSON.
+        entries: What was found, shown before the charts.
+        name: What the data are called when the reader saves them.
 
     Returns:
         The text of an HTML file.
@@ -134,13 +149,14 @@ def page(
 <body>
 <main class="fanin">
 {_verdict(document)}
+{"".join(map(_entry, entries))}
 {"".join(figures)}
 {"".join(f"<h2>{_escape(table.title)}</h2>{_table(table)}" for table in document.tables)}
 {"".join(folded)}
 <h2>How this was made</h2>
 <dl>{made}</dl>
 {_notes(document.notes)}
-<button id="fanin-save" type="button" hidden>Save the data (JSON)</button>
+<button id="fanin-save" data-name="{_escape(name)}" type="button" hidden>Save the data</button>
 </main>
 {stores}{_stored("fanin-data", data)}
 <script>{_engine()}</script>
@@ -150,12 +166,15 @@ def page(
 """
 
 
-def fragment(document: Document, charts: Sequence[Mapping[str, Any]]) -> str:
+def fragment(
+    document: Document, charts: Sequence[Mapping[str, Any]], entries: Sequence[Entry] = ()
+) -> str:
     """Write a document for the output of a notebook cell: no script, the notebook's own colours.
 
     Args:
         document: Title, verdict, tables and notes.
         charts: Vega-Lite specifications, data included.
+        entries: What was found.
 
     Returns:
         An HTML fragment.
@@ -166,7 +185,8 @@ def fragment(document: Document, charts: Sequence[Mapping[str, Any]]) -> str:
     )
     tables = "".join(_table(table) for table in document.tables)
     return (
-        f'<div class="fanin"><style>{_INK}</style>{_verdict(document)}{drawn}{tables}'
+        f'<div class="fanin"><style>{_INK}</style>{_verdict(document)}'
+        f"{''.join(map(_entry, entries))}{drawn}{tables}"
         f"{_notes(document.notes)}</div>"
     )
 
@@ -209,6 +229,16 @@ def _verdict(document: Document) -> str:
         f'<p class="fanin-asked">{_escape(document.title)}</p>\n'
         f'<p class="fanin-verdict" role="heading" aria-level="1">{_escape(first)}</p>\n'
         + (f'<ul class="fanin-said">{said}</ul>' if said else "")
+    )
+
+
+def _entry(entry: Entry) -> str:
+    names = "".join(f"<code>{_escape(name)}</code> " for name in entry.names)
+    said = "".join(f"<dt>{_escape(k)}</dt><dd>{_escape(v)}</dd>" for k, v in entry.said)
+    return (
+        f'<section class="fanin-entry fanin-{_escape(entry.mark)}"><h2><span>'
+        f"{_escape(entry.mark)}</span> {_escape(entry.title)}</h2>"
+        f'<p class="fanin-names">{names}</p><dl>{said}</dl></section>'
     )
 
 

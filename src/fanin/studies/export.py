@@ -23,12 +23,12 @@ measured is null.
 
 import dataclasses
 import json
-import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fanin.reports.numbers import jsonable
 from fanin.studies.summary import CURVES, Comparison, curves_of
 
 if TYPE_CHECKING:
@@ -142,15 +142,4 @@ def _numbers(values: NDArray[np.floating]) -> list[list[float]]:
 
 
 def _written(content: dict[str, Any]) -> str:
-    return json.dumps(_finite(content), allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        items = cast(dict[str, Any], value).items()
-        return {key: _finite(part) for key, part in items}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in cast(list[Any], value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value
+    return json.dumps(jsonable(content), allow_nan=False)

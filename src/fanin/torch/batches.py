@@ -1,9 +1,10 @@
 """A batch of nothing in particular, for a model whose data are not at hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fanin.errors import FaninError
 
@@ -44,3 +45,32 @@ def drawn(
         return tuple(inputs)
     of = shapes[0][:1] if tokens is None else shapes[0]
     return (*inputs, torch.randint(classes, of, generator=source))
+
+
+def beside(model: nn.Module, batch: Any) -> Any:
+    """Bring a batch to where a model is.
+
+    Args:
+        model: The model.
+        batch: Tensors, in mappings, lists and tuples of any depth.
+
+    Returns:
+        The same, on the device of the first parameter.
+
+    Example:
+        >>> beside(nn.Linear(2, 2), {"x": [torch.ones(2)]})["x"][0].device
+        device(type='cpu')
+    """
+    place = next((own.device for own in model.parameters()), torch.device("cpu"))
+
+    def moved(value: Any) -> Any:
+        inside: Any = value
+        if isinstance(value, Tensor):
+            return value.to(place)
+        if isinstance(value, Mapping):
+            return {key: moved(item) for key, item in inside.items()}
+        if isinstance(value, list | tuple):
+            return [moved(item) for item in inside]
+        return inside
+
+    return moved(batch)

@@ -34,18 +34,44 @@ def seeded(seed: int, purpose: str) -> Generator[None]:
         >>> bool((first == again).all())
         True
     """
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     high, low = key(seed, purpose)
-    python = random.getstate()
-    legacy = np.random.get_state()  # noqa: NPY002  # the state that a network's own code may use
+    with _generators(python=low, legacy=low, torch_seed=(high << 32) + low):
+        yield
+
+
+@contextmanager
+def seeded_everywhere(seed: int) -> Generator[None]:
+    """Seed the generators as a person would, with the number itself, and restore their states.
+
+    Args:
+        seed: What `random.seed`, `numpy.random.seed` and `torch.manual_seed` get.
+
+    Yields:
+        Nothing.
+
+    Example:
+        >>> with seeded_everywhere(0):
+        ...     inside = torch.rand(1)
+        >>> bool(inside == torch.rand(1, generator=torch.Generator().manual_seed(0)))
+        True
+    """
+    with _generators(python=seed, legacy=seed % 2**32, torch_seed=seed):
+        yield
+
+
+@contextmanager
+def _generators(*, python: int, legacy: int, torch_seed: int) -> Generator[None]:
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    before = random.getstate()
+    before_legacy = np.random.get_state()  # noqa: NPY002  # the state a network's code may use
     with torch.random.fork_rng(devices):  # pyright: ignore[reportUnknownMemberType]  # untyped in torch
         try:
-            random.seed(low)
-            np.random.seed(low)  # noqa: NPY002  # as above
-            torch.default_generator.manual_seed((high << 32) + low)
+            random.seed(python)
+            np.random.seed(legacy)  # noqa: NPY002  # as above
+            torch.default_generator.manual_seed(torch_seed)
             if devices:
-                torch.cuda.manual_seed_all((high << 32) + low)
+                torch.cuda.manual_seed_all(torch_seed)
             yield
         finally:
-            random.setstate(python)
-            np.random.set_state(legacy)  # noqa: NPY002  # as above
+            random.setstate(before)
+            np.random.set_state(before_legacy)  # noqa: NPY002  # as above

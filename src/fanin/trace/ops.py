@@ -71,6 +71,9 @@ class Op:
         steps: How often it was applied to its own result: the time steps of a recurrent layer.
         forward: The signal it put out.
         backward: The gradient of the loss with respect to that; None where none arrived.
+        sharpness: Of a softmax, or of the one inside an attention: the sum of the squares of its
+            probabilities, on average over rows. 1 is a choice of one, 1 / n none at all among n;
+            None for other kinds, or with fewer than eight to choose from.
     """
 
     kind: Kind
@@ -82,6 +85,7 @@ class Op:
     steps: int = 1
     forward: Signal | None = None
     backward: Signal | None = None
+    sharpness: float | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,10 @@ class Signal:
             None for what is no activation.
         correlation: Mean cosine between the tensors of different examples; None for one example.
         finite: Whether every element is finite. If not, the other figures may be nan.
+        spread: Root mean square of what differs between examples: of the deviation from their mean.
+            It is what a network can tell its inputs apart by. None for one example.
+        off: Fraction of the units that are exactly zero for every example and position; None for
+            what is no activation.
 
     Example:
         >>> signal = Signal((8, 4), 0.3, 0.5)
@@ -41,6 +45,8 @@ class Signal:
     saturated: float | None = None
     correlation: float | None = None
     finite: bool = True
+    spread: float | None = None
+    off: float | None = None
 
     @property
     def std(self) -> float:

@@ -6,19 +6,33 @@ rules look at that, and what they find is one report.
 
 import sys
 from collections.abc import Callable, Collection
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from fanin.checks import Probe, Report, examine
-from fanin.errors import FaninError
+from fanin.checks import Probe, Report, Settings, examine
+from fanin.checks.declared import declared
+from fanin.checks.starts import Start, compared, read_lock
+from fanin.checks.starts.reading import start_of
+from fanin.errors import FaninError, nearest
+from fanin.recipes import Plan
 
-CHEAP = (Probe.VALUES, Probe.SIGNAL)
+WITHOUT_BUILD = (Probe.VALUES, Probe.SIGNAL)
+"""What can be seen of a model that is there already."""
 
 
 def check(
     model: Any,
     *batch: Any,
     loss: Callable[..., Any] | None = None,
+    plan: Plan | str | Path | None = None,
+    pretrained: Any = None,
+    lock: Start | str | Path | None = None,
     probes: Collection[str] | None = None,
+    settings: Settings | None = None,
+    ranks: int = 1,
+    prove: bool = False,
+    fix: bool = False,
     seed: int = 0,
 ) -> Report:
     """Check the start of a model. The model is left as it was.
@@ -29,8 +43,14 @@ def check(
         *batch: What its forward pass takes, then what the loss takes. Without it there is no pass.
         loss: Makes a number of what the model puts out; by default the model's own, or one that the
             rest of the batch calls for.
+        plan: What the model was to start as: a plan, the file of one, or a recipe such as
+            ``"gpt2"``.
+        pretrained: The weights it was to start from: a safetensors file, or names to tensors.
+        lock: The start it was to keep, as `fanin.lock` wrote it.
         probes: What to do: ``"values"``, ``"signal"``, ``"birth"``, ``"rebuild"``; by default all
             that what was passed allows.
+        settings: What to report, and how severely.
+        ranks: Processes of one group, over gloo, to build the model in as well.
         seed: Seed of the builds and of the pass.
 
     Returns:
@@ -41,13 +61,73 @@ def check(
 
     Example:
         >>> import torch
-        >>> check(torch.nn.Linear(4, 2), torch.randn(8, 4)).ok
-        True
+        >>> def build():
+        ...     model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 2))
+        ...     torch.nn.init.constant_(model[0].bias, float("nan"))
+        ...     return model
+        >>> [(one.code, one.where) for one in check(build, torch.randn(8, 4)).findings]
+        [('FI102', ('0.bias',))]
     """
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(model, torch.nn.Module):
-        raise FaninError(f"fanin.check takes a torch.nn.Module, got {type(model).__name__}")
+    wanted = _probes(probes, given=is_module(model))
+    if isinstance(plan, str | Path) and not str(plan):
+        raise FaninError("plan is empty: pass a recipe such as plan='gpt2', or a file")
+    if ranks != 1 and Probe.REBUILD not in wanted:
+        raise FaninError(
+            "ranks builds the model in several processes: pass the function that builds it, and "
+            'leave "rebuild" among the probes'
+        )
     from fanin.torch.evidence import gather
 
-    wanted = [Probe(probe) for probe in probes] if probes is not None else list(CHEAP)
-    return examine(gather(model, batch, loss, probes=wanted, seed=seed))
+    _, seen = gather(
+        model, batch, loss, probes=wanted, pretrained=pretrained, ranks=ranks, seed=seed
+    )
+    if plan is not None:
+        seen = declared(seen, plan)
+    if lock is not None:
+        kept = lock if isinstance(lock, Start) else read_lock(Path(lock))
+        seen = replace(seen, delta=compared(kept, start_of(seen, "this build", seed)))
+    return examine(seen, settings, seed)
+
+
+def is_module(model: Any) -> bool:
+    """Tell a model from what builds one.
+
+    Args:
+        model: Either.
+
+    Returns:
+        Whether it is a model.
+
+    Raises:
+        FaninError: It is neither.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(model, torch.nn.Module):
+        return True
+    if callable(model):
+        return False
+    raise FaninError(
+        "fanin.check takes a torch.nn.Module or a function that builds one, got "
+        f"{type(model).__name__}"
+    )
+
+
+def _probes(names: Collection[str] | None, *, given: bool) -> tuple[Probe, ...]:
+    if names is None:
+        return WITHOUT_BUILD if given else tuple(Probe)
+    if isinstance(names, str):
+        names = names.split(",")
+    for name in names:
+        if name not in tuple(Probe):
+            known = ", ".join(Probe)
+            raise FaninError(
+                f"there is no probe {name!r}{nearest(str(name), list(Probe))}; there are {known}"
+            )
+    wanted = tuple(probe for probe in Probe if probe in names)
+    unable = [probe for probe in wanted if given and probe not in WITHOUT_BUILD]
+    if unable:
+        raise FaninError(
+            f"{' and '.join(unable)} need the function that builds the model, and a model that is "
+            "there was passed: fanin.check(build, ...)"
+        )
+    return wanted

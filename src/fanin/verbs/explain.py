@@ -1,4 +1,4 @@
-"""The verb `explain`: what a scheme, an activation or a recipe is, in words and figures.
+"""The verb `explain`: what a rule, a scheme, an activation or a recipe is, in words and figures.
 
 The words are the docstrings, so the page a person reads and the reference are one text.
 """
@@ -6,9 +6,11 @@ The words are the docstrings, so the page a person reads and the reference are o
 import inspect
 import json
 import math
+import re
 from dataclasses import MISSING, asdict, dataclass
 
 from fanin.calls import format_number, parse_call
+from fanin.checks import Rule, Severity, find_rule, rules
 from fanin.errors import FaninError, nearest
 from fanin.recipes import recipe, recipe_names
 from fanin.recipes.catalogue import describe, parse_name
@@ -27,7 +29,7 @@ class Explanation:
 
     Attributes:
         name: The thing, printed in full.
-        kind: ``"scheme"``, ``"activation"``, ``"recipe"`` or ``"contents"``.
+        kind: ``"rule"``, ``"scheme"``, ``"activation"``, ``"recipe"`` or ``"contents"``.
         text: What there is to know.
         figures: Name of a figure to its value.
     """
@@ -52,11 +54,11 @@ class Explanation:
 
 
 def explain(name: str | None = None) -> Explanation:
-    """Explain a scheme, an activation or a recipe.
+    """Explain a rule, a scheme, an activation or a recipe.
 
     Args:
-        name: Such as ``"he_normal"``, ``"normal(std=0.01)"``, ``"tanh"``, ``"leaky_relu(0.2)"``,
-            ``"gpt2"``; None lists what there is.
+        name: Such as ``"FI102"``, ``"he_normal"``, ``"normal(std=0.01)"``, ``"tanh"``,
+            ``"leaky_relu(0.2)"``, ``"gpt2"``; None lists what there is.
 
     Returns:
         The page; print it to read it.
@@ -80,9 +82,12 @@ def explain(name: str | None = None) -> Explanation:
         text = (
             f"schemes: {', '.join(scheme_names())}\n"
             f"activations: {', '.join(activation_names())}\n"
-            f"recipes: {', '.join(recipe_names())}"
+            f"recipes: {', '.join(recipe_names())}\n"
+            "rules:\n" + "\n".join(f"  {rule.code} {rule.name}" for rule in rules())
         )
         return Explanation("What fanin explain knows", "contents", text)
+    if re.fullmatch(r"fi\d+", name.strip().lower()):
+        return _rule(find_rule(name.strip()))
     word = parse_name(name).name
     if word in activation_names():
         return _activation(name)
@@ -97,6 +102,16 @@ def explain(name: str | None = None) -> Explanation:
             "lists the names"
         ) from None
     return _scheme(name)
+
+
+def _rule(rule: Rule) -> Explanation:
+    needs = " and ".join(rule.probes)
+    head = f"{rule.name}; at worst {_article(rule.severity)}; needs the probe {needs}."
+    return Explanation(rule.code, "rule", f"{head}\n\n{rule.page}")
+
+
+def _article(severity: Severity) -> str:
+    return f"a {severity}" if severity is Severity.WARNING else f"an {severity}"
 
 
 def _activation(name: str) -> Explanation:

@@ -9,57 +9,87 @@ from torch import nn
 
 from fanin.checks import Cost, Evidence, Probe
 from fanin.errors import FaninError
-from fanin.recipes import Plan
 from fanin.recipes.reading import slots_from
+from fanin.torch.births import record
 from fanin.torch.evidence.layers import layers
 from fanin.torch.evidence.observing import Observer
+from fanin.torch.evidence.opening import opened
+from fanin.torch.evidence.pretrained import read_pretrained
 from fanin.torch.evidence.values import read_values
 from fanin.torch.layouts import survey
+from fanin.torch.rebuilding import across_ranks, rebuild
 from fanin.torch.tracing import trace
+
+Build = Callable[[], nn.Module]
+"""Makes a model, without arguments."""
 
 
 def gather(
-    model: nn.Module,
+    model: nn.Module | Build,
     batch: tuple[Any, ...],
     loss: Callable[..., Any] | None,
     *,
     probes: Collection[Probe],
     seed: int,
-    plan: Plan | None = None,
-) -> Evidence:
-    """Gather what can be seen of a model that is there.
+    pretrained: Any = None,
+    ranks: int = 1,
+) -> tuple[nn.Module, Evidence]:
+    """Gather what can be seen of a model.
 
     Args:
-        model: The model; left as it was.
+        model: The model, left as it was; or what builds it.
         batch: What its forward pass takes, then what the loss takes; empty for no pass.
         loss: As for `fanin.torch.tracing.trace`.
-        probes: What to do of `VALUES` and `SIGNAL`.
-        seed: Seed of the pass.
-        plan: The plan that the person declared.
+        probes: What to do. A model that is there is neither watched nor built again.
+        seed: Seed of the builds and of the pass.
+        pretrained: The weights that it was to start from, as `read_pretrained` takes them.
+        ranks: Processes of one group to build it in as well; 1 for none.
 
     Returns:
-        The evidence.
+        The model, and the evidence.
 
     Raises:
-        FaninError: The model cannot be read at all.
+        FaninError: The model cannot be built or read at all.
 
     Example:
-        >>> seen = gather(nn.Linear(4, 2), (), None, probes=[Probe.VALUES], seed=0)
+        >>> _, seen = gather(nn.Linear(4, 2), (), None, probes=[Probe.VALUES], seed=0)
         >>> seen.values["weight"].shape, seen.layers[0].kind
         ((2, 4), 'Linear')
     """
+    evidence = Evidence()
+    if isinstance(model, nn.Module):
+        made = model
+    else:
+        made, evidence = _built(model, probes, seed)
     began = time.perf_counter()
-    sites = survey(model)
-    evidence = Evidence(
+    sites = survey(made)
+    evidence = replace(
+        evidence,
         slots=tuple(site.slot for site in sites),
-        layers=layers(model),
-        values=read_values(model, sites),
-        plan=plan,
+        layers=layers(made),
+        values=read_values(made, sites),
+        pretrained={} if pretrained is None else read_pretrained(pretrained),
     )
     evidence = _spent(evidence, Probe.VALUES, began)
     if Probe.SIGNAL in probes and batch:
-        evidence = _signal(evidence, model, batch, loss, seed)
-    return evidence
+        evidence = _signal(evidence, made, batch, loss, seed)
+    if Probe.REBUILD in probes and not isinstance(model, nn.Module):
+        began = time.perf_counter()
+        again = rebuild(model, made, seed)
+        if ranks > 1:
+            unlike, world = across_ranks(model, ranks, seed)
+            again = replace(again, ranks=unlike, world=world)
+        evidence = replace(evidence, rebuild=again)
+        evidence = _spent(evidence, Probe.REBUILD, began)
+    return made, evidence
+
+
+def _built(build: Build, probes: Collection[Probe], seed: int) -> tuple[nn.Module, Evidence]:
+    began = time.perf_counter()
+    made, births = record(build, seed=seed, poison=Probe.BIRTH in probes)
+    if Probe.BIRTH not in probes:
+        return made, Evidence()
+    return made, _spent(Evidence(births=births), Probe.BIRTH, began)
 
 
 def _signal(
@@ -74,16 +104,22 @@ def _signal(
     try:
         seen = trace(model, *batch, loss=loss, seed=seed, watch=observer)
     except FaninError as problem:
-        if evidence.values and all(own.finite for own in evidence.values.values()):
+        if all(own.finite for own in evidence.values.values()):
             raise
         # What is wrong with the values explains the failure better than the failure itself.
         return replace(evidence, failure=str(problem))
+    backs = observer.gradients
+    closed = [name for name, back in backs.items() if back.finite and back.zero == 1]
+    repeated = [name for name, back in backs.items() if back.units]
+    later = opened(model, batch, loss, seed, closed, repeated)
     return _spent(
         replace(
             evidence,
             slots=slots_from(evidence.slots, seen),
             trace=seen,
             gradients=observer.gradients,
+            stuck=later.stuck,
+            staying=later.staying,
             answer=observer.answer,
         ),
         Probe.SIGNAL,

@@ -1,8 +1,11 @@
 """Looking at the output and the gradients of a pass while they are there."""
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from fanin.checks import Answer, Gradient, Values
+from fanin.torch.evidence.gradients import read_gradient
 from fanin.torch.layouts import Site
 from fanin.torch.tracing.running import Arguments
 from fanin.torch.tracing.tracer import Chosen
@@ -38,12 +41,11 @@ class Observer:
             tensor: The tensor that is trained.
             gradient: Its gradient.
         """
-        name = site.slot.name
-        finite = bool(gradient.isfinite().all())
-        self.gradients[name] = Gradient(
-            name=name,
-            rms=gradient.float().square().mean().sqrt().item() if tensor.numel() else 0.0,
-            largest=float(gradient.abs().max()) if gradient.numel() else 0.0,
-            finite=finite,
-            zero=float((gradient == 0).float().mean()) if gradient.numel() else 0.0,
-        )
+        slot = site.slot
+        values = self._values.get(slot.name)
+        if values is not None and len(site.place.tensors) == 1:
+            self.gradients[slot.name] = read_gradient(slot, values, tensor, gradient)
+        elif values is not None:
+            # The tensors behind a parametrisation have shapes of their own.
+            bare = replace(values, equal=())
+            self.gradients[slot.name] = read_gradient(slot, bare, tensor, gradient)

@@ -25,6 +25,7 @@ from fanin.torch.tracing.functions import (
 from fanin.torch.tracing.origins import Origin
 from fanin.torch.tracing.products import bilinear, einsum, grouped_product, linear, product
 from fanin.torch.tracing.recording import Recording
+from fanin.torch.tracing.sharpness import note_softmax
 from fanin.torch.tracing.units import unit_axes
 from fanin.torch.tracing.values import Call, Value, is_sequence, tensors_of
 from fanin.torch.tracing.views import join, packed, view
@@ -70,7 +71,9 @@ def _like_input(kind: Kind) -> Handler:
             axes = unit_axes(units)
             units = axes if units.ndim == first.ndim and len(axes) == 1 else None
         carried = _carried(value, call.name)
-        recording.add(kind, call, [value], detail=detail, units=units, carried=carried)
+        index = recording.add(kind, call, [value], detail=detail, units=units, carried=carried)
+        if kind is Kind.SOFTMAX and call.name != "gumbel_softmax":
+            note_softmax(recording, index, call)
 
     return record
 

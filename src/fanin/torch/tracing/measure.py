@@ -76,8 +76,9 @@ def measure(tensor: Tensor, units: Sequence[int] = (), activation: str = "") -> 
     squared = values.square()
     sums = [values.sum(), squared.sum()] if whole else [values.sum(rest), squared.sum(rest)]
     counts = [values.count_nonzero(), _saturated(values, activation)] if activation else []
-    products = _products(values)
-    parts = [part.double().flatten() for part in (*sums, *counts, products)]
+    few = _few(values)
+    spread, products = _spread(few), few @ few.T
+    parts = [part.double().flatten() for part in (*sums, *counts, spread, products)]
     fetched = np.split(
         torch.cat(parts).cpu().numpy(), np.cumsum([len(part) for part in parts])[:-1]
     )
@@ -88,11 +89,15 @@ def measure(tensor: Tensor, units: Sequence[int] = (), activation: str = "") -> 
         zero = 1 - float(fetched[2][0]) / values.numel()
         saturated = None if math.isnan(fetched[3][0]) else float(fetched[3][0]) / values.numel()
     mean, square = float(means.mean()), float(squares.mean())
+    rms = math.sqrt(square) if square >= 0 else math.nan
+    off = None
+    if activation and not whole:
+        off = float(_off(values, (tuple(units), rest), squares).mean())
     stds = None if whole else _deviations(values, (tuple(units), rest), means, squares)
     return Signal(
         tuple(tensor.shape),
         mean,
-        math.sqrt(square) if square >= 0 else math.nan,
+        rms,
         None if whole else _three(means),
         None if stds is None else _three(stds),
         None if stds is None else float((stds == 0).mean()),
@@ -100,6 +105,8 @@ def measure(tensor: Tensor, units: Sequence[int] = (), activation: str = "") -> 
         saturated,
         _correlation(fetched[-1]),
         finite=math.isfinite(mean) and math.isfinite(square),
+        spread=rms * float(fetched[-2][0]) if len(fetched[-2]) else None,
+        off=off,
     )
 
 
@@ -114,13 +121,30 @@ def _deviations(
         stds = np.sqrt(np.maximum(squares - means**2, 0))
         close = stds <= CANCELLED * np.abs(means)
     if close.any():
-        units, rest = axes
-        rows = values.permute(*units, *rest).flatten(len(units)).flatten(0, len(units) - 1)
-        chosen = rows[torch.tensor(close).to(rows.device)]
+        chosen = _of_units(values, axes, close)
         varying = chosen.amax(1) > chosen.amin(1)
         exact = torch.where(varying, chosen.double().std(1, correction=0), 0.0)
         stds[close] = exact.cpu().numpy()
     return stds
+
+
+def _of_units(
+    values: Tensor, axes: tuple[tuple[int, ...], list[int]], chosen: NDArray[np.bool_]
+) -> Tensor:
+    """Gather all that some units hold, one row for each."""
+    units, rest = axes
+    rows = values.permute(*units, *rest).flatten(len(units)).flatten(0, len(units) - 1)
+    return rows[torch.tensor(chosen).to(rows.device)]
+
+
+def _off(
+    values: Tensor, axes: tuple[tuple[int, ...], list[int]], squares: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Tell which units are zero throughout; the squares of small numbers vanish before they do."""
+    off = squares == 0
+    if off.any():
+        off[off] = (_of_units(values, axes, off) == 0).all(1).cpu().numpy()
+    return off
 
 
 def _three(values: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -141,14 +165,27 @@ def _saturated(values: Tensor, activation: str) -> Tensor:
     return values.new_full((), math.nan)
 
 
-def _products(values: Tensor) -> Tensor:
-    """Multiply a few examples with each other; empty where there are not two."""
+def _few(values: Tensor) -> Tensor:
+    """Take a few elements of a few examples, scaled to 1; empty where there are not two."""
     if values.ndim < 2 or values.shape[0] < 2:
-        return values.new_empty(0)
+        return values.new_empty(0, 0)
     few = values[:EXAMPLES].flatten(1)
     few = few[:, :: max(1, few.shape[1] // ELEMENTS)]
-    few = few / few.abs().amax().clamp(min=torch.finfo(few.dtype).tiny)
-    return few @ few.T
+    return few / few.abs().amax().clamp(min=torch.finfo(few.dtype).tiny)
+
+
+def _spread(few: Tensor) -> Tensor:
+    """Compare what differs between examples with what they hold, by root mean squares.
+
+    The first example is taken away before the mean, so that equal ones leave exactly nothing.
+    """
+    if not len(few):
+        return few.flatten()
+    apart = few - few[:1]
+    apart = apart - apart.mean(0)
+    count = len(few)
+    size = few.square().sum().clamp(min=torch.finfo(few.dtype).tiny)
+    return (apart.square().sum() * (count / (count - 1)) / size).sqrt().flatten()
 
 
 def _correlation(products: NDArray[np.float64]) -> float | None:

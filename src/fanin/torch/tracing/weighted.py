@@ -18,6 +18,7 @@ from fanin.torch.tracing.origins import (
 )
 from fanin.torch.tracing.products import changing, use_bias
 from fanin.torch.tracing.recording import Recording
+from fanin.torch.tracing.sharpness import note_attention
 from fanin.torch.tracing.values import Call, is_sequence, tensors_of
 from fanin.trace import Kind, Part
 
@@ -160,6 +161,7 @@ def attention(recording: Recording, call: Call) -> None:
         name for name, signal in zip(names, signals, strict=True) if signal is not None
     )
     index = recording.add(Kind.ATTENTION, call, signals, detail=detail, units=(call.out.ndim - 1,))
+    note_attention(recording, index, call)
     mask = call.argument(3, "attn_mask")
     if isinstance(mask, Tensor):
         recording.use(recording.origins(mask), index, Part.TERM)

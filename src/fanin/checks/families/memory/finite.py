@@ -1,10 +1,12 @@
 """Values that are no numbers."""
 
+import math
 from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.finding import Finding, Fix, Severity
 from fanin.checks.rule import rule
+from fanin.checks.values import Values
 
 
 @rule("FI102", "not finite", Severity.ERROR, Probe.VALUES)
@@ -22,7 +24,7 @@ def not_finite(evidence: Evidence) -> Iterator[Finding]:
 
     When it is fine:
         An attention mask kept as a buffer holds minus infinity on purpose; buffers are reported
-        for nan only.
+        for nan only. Memory that nobody wrote is FI101, not this.
 
     Threshold:
         One element is enough: no formula for a start makes one.
@@ -32,7 +34,7 @@ def not_finite(evidence: Evidence) -> Iterator[Finding]:
     """
     for values in evidence.values.values():
         wrong = values.nan if values.buffer else values.nan + values.infinite
-        if not wrong:
+        if not wrong or wrong <= _unwritten(evidence, values):
             continue
         yield Finding(
             "FI102",
@@ -47,3 +49,9 @@ def not_finite(evidence: Evidence) -> Iterator[Finding]:
             fixes=() if values.buffer else (Fix(values.name),),
             facts={"nan": values.nan, "infinite": values.infinite},
         )
+
+
+def _unwritten(evidence: Evidence, values: Values) -> int:
+    """Count the elements that are nan because the build ran with poisoned memory."""
+    birth = None if evidence.births is None else evidence.births.of(values.name)
+    return 0 if birth is None else math.ceil(birth.unwritten * values.count)

@@ -1,0 +1,156 @@
+"""From what was heard to the births of a model: each tensor with its writes, and what was lost."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from fanin.births import Birth, Births, Lost, Write
+from fanin.errors import FaninError
+from fanin.torch.births.histories import Histories, History, whole
+from fanin.torch.births.methods import Methods
+from fanin.torch.layouts import module_names, survey
+
+_LOSABLE = ("fill_", "zero_", "copy_", "normal_", "uniform_", "__setitem__", "mul_", "div_")
+
+
+def assemble(model: nn.Module, histories: Histories, methods: Methods, seconds: float) -> Births:
+    """Look up the tensors of a model.
+
+    Args:
+        model: What was built.
+        histories: What was heard.
+        methods: Which initialising methods ran.
+        seconds: How long the build took.
+
+    Returns:
+        The births.
+    """
+    held = dict[str, Tensor](_held(model))
+    computed = _computed(model)
+    by_number = dict[int, str]()
+    births = list[Birth]()
+    aliases = _aliases(held, histories)
+    for name, tensor in held.items():
+        if name not in aliases:
+            continue
+        number = histories.number(tensor)
+        if number is not None:
+            by_number.setdefault(number, name)
+        further = tuple(one for one in computed.get(id(tensor), ()) if one != name)
+        births.append(_birth(name, tensor, (*aliases[name], *further), histories))
+    return Births(
+        tensors=tuple(births),
+        lost=tuple(_lost(held, by_number, histories)),
+        uncalled=methods.idle(model),
+        seconds=seconds,
+    )
+
+
+def _held(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Every parameter and buffer under every name, parametrised ones under their own."""
+    for path, module in module_names(model):
+        for name, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            yield f"{path}.{name}" if path else name, parameter
+        for name, buffer in module.named_buffers(recurse=False, remove_duplicate=False):
+            yield f"{path}.{name}" if path else name, buffer
+
+
+def _computed(model: nn.Module) -> dict[int, tuple[str, ...]]:
+    """Name the tensor that a parametrised weight is mostly made of by the weight itself."""
+    try:
+        sites = survey(model)
+    except FaninError:
+        return {}  # lazy layers have no shapes yet
+    found = dict[int, tuple[str, ...]]()
+    for site in sites:
+        largest = max(site.place.tensors, key=Tensor.numel, default=None)
+        if largest is not None:
+            found[id(largest)] = (*found.get(id(largest), ()), site.slot.name)
+    return found
+
+
+def _aliases(held: dict[str, Tensor], histories: Histories) -> dict[str, tuple[str, ...]]:
+    """Group the names that share the same memory in the same way; the first stands for all."""
+    groups = dict[tuple[object, ...], list[str]]()
+    for name, tensor in held.items():
+        number = histories.number(tensor)
+        own = (id(tensor),) if number is None or tensor.numel() == 0 else (
+            number, tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
+        )  # fmt: skip
+        groups.setdefault(own, []).append(name)
+    return {names[0]: tuple(names[1:]) for names in groups.values()}
+
+
+def _birth(name: str, tensor: Tensor, aliases: tuple[str, ...], histories: Histories) -> Birth:
+    history = histories.find(tensor)
+    buffer = not isinstance(tensor, nn.Parameter)
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    shape = tuple(tensor.shape)
+    if history is None:
+        return Birth(name, shape, dtype, buffer, aliases)
+    with torch.no_grad():
+        histories.settle(history, whole(tensor))
+        missing = 0.0
+        if history.poisoned and tensor.numel():
+            missing = int(tensor.isnan().sum()) / tensor.numel()
+    return Birth(
+        name,
+        shape,
+        dtype,
+        buffer,
+        aliases,
+        history.allocation,
+        tuple(sorted(history.writes, key=lambda write: write.order)),
+        missing,
+    )
+
+
+def _lost(
+    held: dict[str, Tensor], by_number: dict[int, str], histories: Histories
+) -> Iterator[Lost]:
+    """Find purposeful writes that no tensor of the model holds.
+
+    Memory whose content went on into the model lost nothing: an initial value may be computed
+    anywhere.
+    """
+    names = {id(tensor): name for name, tensor in held.items()}
+    kept = set[int]()
+    for number in by_number:
+        kept |= histories.ancestors(number)
+    for number, history in histories.by_number.items():
+        if number in kept or history.inner:
+            continue
+        into, of = _fate(number, history, by_number, histories, names)
+        if not into:
+            continue
+        for write in history.writes[history.inherited :]:
+            if _on_purpose(write):
+                yield Lost(write, into, of)
+
+
+def _fate(
+    number: int,
+    history: History,
+    by_number: dict[int, str],
+    histories: Histories,
+    names: dict[int, str],
+) -> tuple[str, str]:
+    holder = next((names[one] for one in history.holders if one in names), "")
+    if holder:
+        empty = bool(history.writes) and history.writes[-1].of == 0
+        return ("an empty placeholder" if empty else "memory that was replaced"), holder
+    if not history.derived:
+        return "", ""
+    sources = [by_number[one] for one in histories.ancestors(number) if one in by_number]
+    if not sources:
+        return "", ""
+    copied = history.allocation is not None and any(
+        word in history.allocation.function for word in ("clone", "index", "copy", "select")
+    )
+    return ("a temporary" if copied else "a derived tensor"), sources[0]
+
+
+def _on_purpose(write: Write) -> bool:
+    named = write.function.startswith("nn.init.") or write.function in _LOSABLE
+    return named and write.by == "init" and bool(write.frames)

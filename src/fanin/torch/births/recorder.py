@@ -1,0 +1,274 @@
+"""Hearing every operation of a build, and writing down what it does to which memory."""
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from fanin.births import Allocation, Write
+from fanin.torch.births.callers import Caller, caller
+from fanin.torch.births.histories import PENDING, Histories, History, whole
+from fanin.torch.births.poison import ALLOCATING, poison
+
+READING_SELF = frozenset({"add_", "sub_", "mul_", "div_", "clamp_", "neg_", "abs_", "erfinv_"})
+"""Operations that write what they make of what was there."""
+
+FILLED = frozenset(
+    {
+        *("zeros", "ones", "full", "rand", "randn", "zeros_like", "ones_like", "full_like"),
+        *("rand_like", "randn_like", "new_zeros", "new_ones", "new_full"),
+    }
+)
+"""Operations that hand out memory with something in it, mostly to be written over."""
+
+RESIZING = frozenset({"set_", "resize_", "requires_grad_"})
+"""Operations with an underscore that write no values."""
+
+PASSING = frozenset(
+    {"clone", "_to_copy", "copy", "lift_fresh_copy", "contiguous", "alias_copy", "view_copy"}
+)
+"""Operations whose result holds what their argument held."""
+
+UNNAMED = {"_to_copy": "to", "lift_fresh": "torch.tensor", "lift_fresh_copy": "torch.tensor"}
+
+
+class Recorder(TorchDispatchMode):
+    """Writes down what happens to memory.
+
+    Args:
+        poisoning: Whether memory that nobody wrote is filled with nan.
+    """
+
+    def __init__(self, *, poisoning: bool) -> None:
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]  # untyped in torch
+        self.histories = Histories()
+        self.poisoning = poisoning
+        self._order = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Torch would import its compiler, a second's work, to keep it from compiling the recorder.
+        return False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run an operation and note what it did.
+
+        Args:
+            func: The operation.
+            types: Types of the tensors, which nothing depends on.
+            args: Its arguments.
+            kwargs: Its keyword arguments.
+
+        Returns:
+            What it returned.
+        """
+        del types
+        given: dict[str, Any] = kwargs or {}
+        name: str = func._schema.name.partition("::")[2]  # noqa: SLF001  # its one name
+        written = _written(func, args, given)
+        random = torch.Tag.nondeterministic_seeded in func.tags
+        stream = _stream(given) if random else ""
+        for tensor in written:
+            history = self.histories.find(tensor)
+            if history is not None:
+                self.histories.settle(history, whole(tensor))
+        out = func(*args, **given)
+        if written:
+            if name not in RESIZING:
+                self._write(name, func, args, given, written, stream)
+        else:
+            self._made(name, func, args, given, out, stream)
+        return out
+
+    def _write(
+        self,
+        name: str,
+        func: Any,
+        args: tuple[Any, ...],
+        given: dict[str, Any],
+        written: list[Tensor],
+        stream: str,
+    ) -> None:
+        who = caller()
+        sources = [t for t in _tensors((args, given)) if all(t is not own for own in written)]
+        for tensor in written:
+            history = self.histories.find(tensor)
+            if history is None:
+                continue
+            full = whole(tensor)
+            target = who.target
+            if target is not None and self._number(target) != self._number(tensor):
+                history.inner = True
+            known = [found for t in sources if (found := self.histories.find(t)) is not None]
+            history.parents |= {number for t in sources if (number := self._number(t)) is not None}
+            if isinstance(tensor, nn.Parameter):
+                history.holders.add(id(tensor))
+            tainted = any(found.poisoned for found in known)
+            over = tensor.numel() >= full.numel() and name not in READING_SELF
+            history.poisoned = tainted or (history.poisoned and not over)
+            drawn = stream or next((found.stream for found in known if found.stream), "")
+            function, arguments = _called(name, func, args, given, who, known)
+            self._add(history, tensor, who, (function, arguments), drawn, of=full.numel())
+
+    def _made(
+        self,
+        name: str,
+        func: Any,
+        args: tuple[Any, ...],
+        given: dict[str, Any],
+        out: Any,
+        stream: str,
+    ) -> None:
+        """Note new memory; a view of known memory is none."""
+        for tensor in _tensors(out):
+            number = self.histories.number(tensor)
+            if number is None:
+                continue
+            history = self.histories.by_number[number]
+            if history.allocation is not None or history.writes:
+                continue
+            who = caller()
+            history.inner = who.call is not None
+            empty = name in ALLOCATING
+            called = who.via if empty and who.via == "to_empty" else f"torch.{name}"
+            history.allocation = Allocation(who.via or called, empty, who.frames)
+            if empty:
+                history.poisoned = self.poisoning and poison(tensor)
+                continue
+            sources = [t for t in _tensors((args, given)) if t is not tensor]
+            known = [found for t in sources if (found := self.histories.find(t)) is not None]
+            history.parents = {
+                source for t in sources if (source := self._number(t)) is not None
+            } - {number}
+            history.derived = bool(history.parents)
+            history.poisoned = any(found.poisoned for found in known)
+            if name in PASSING and len(known) == 1:
+                history.writes.extend(known[0].writes)
+                history.inherited = len(history.writes)
+                self.histories.settle(history, whole(sources[0]))
+            drawn = stream or next((found.stream for found in known if found.stream), "")
+            function, arguments = _called(name, func, args, given, who, known)
+            if name in FILLED and who.by == "init":
+                who = replace(who, by="made")
+            self._add(history, tensor, who, (function, arguments), drawn, of=tensor.numel())
+
+    def _add(
+        self,
+        history: History,
+        tensor: Tensor,
+        who: Caller,
+        called: tuple[str, str],
+        stream: str,
+        of: int,
+    ) -> None:
+        last = history.writes[-1] if history.writes else None
+        if last is not None and who.call is not None and history.call is who.call:
+            # A step of the same function: orthogonal_ copies, then multiplies.
+            elements = max(last.elements, tensor.numel())
+            drawn = last.stream or stream
+            step = replace(last, elements=elements, after=PENDING, stream=drawn)
+            history.writes[-1] = step
+            return
+        history.call = who.call
+        history.writes.append(
+            Write(
+                order=self._order,
+                function=called[0],
+                arguments=called[1],
+                frames=who.frames,
+                by=who.by,
+                scope=who.scope,
+                elements=tensor.numel(),
+                of=of,
+                before=None if last is None else last.after,
+                after=PENDING,
+                stream=stream,
+            )
+        )
+        self._order += 1
+
+    def _number(self, tensor: Tensor) -> int | None:
+        return self.histories.number(tensor)
+
+
+def _called(
+    name: str,
+    func: Any,
+    args: tuple[Any, ...],
+    given: dict[str, Any],
+    who: Caller,
+    known: list[History],
+) -> tuple[str, str]:
+    """Name a write as the person would."""
+    if who.via in ("load_state_dict", "deepcopy"):
+        return who.via, ""
+    if who.named is not None:
+        return who.named
+    arguments = _arguments(func, args, given)
+    if name == "copy_":
+        source = known[0].writes[-1] if known and known[0].writes else None
+        said = "" if source is None else f"{source.function}({source.arguments})"
+        return name, said
+    if name in ("select_scatter", "slice_scatter", "index_put_"):
+        return "__setitem__", arguments
+    return UNNAMED.get(name, name), arguments
+
+
+def _arguments(func: Any, args: tuple[Any, ...], given: dict[str, Any]) -> str:
+    """Print the arguments that are no tensors, by their names in the schema."""
+    names: list[str] = [argument.name for argument in func._schema.arguments]  # noqa: SLF001
+    told = [
+        f"{key}={_printed(value)}"
+        for key, value in zip(names, args, strict=False)
+        if key != "self" and not isinstance(value, Tensor) and value is not None
+    ]
+    told += [
+        f"{key}={_printed(value)}"
+        for key, value in given.items()
+        if isinstance(value, int | float | str | bool) and key not in ("pin_memory", "layout")
+    ]
+    return ", ".join(told)
+
+
+def _printed(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    inside: Any = value
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_printed(item) for item in inside[:6]) + "]"
+    return f"tensor {tuple(value.shape)}" if isinstance(value, Tensor) else str(inside)
+
+
+def _written(func: Any, args: tuple[Any, ...], given: dict[str, Any]) -> list[Tensor]:
+    """List the tensors that an operation writes to, by its schema."""
+    found = list[Tensor]()
+    for place, argument in enumerate(func._schema.arguments):  # noqa: SLF001
+        info = argument.alias_info
+        if info is None or not info.is_write:
+            continue
+        value: Any = args[place] if place < len(args) else given.get(argument.name)
+        found += [t for t in _tensors(value) if not t.is_meta and t.layout is torch.strided]
+    return found
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    inside: Any = value
+    if isinstance(value, list | tuple):
+        return [tensor for item in inside for tensor in _tensors(item)]
+    if isinstance(value, dict):
+        return [tensor for item in inside.values() for tensor in _tensors(item)]
+    return []
+
+
+def _stream(given: dict[str, Any]) -> str:
+    """Hash the state of the generator that is about to be drawn from."""
+    generator: Any = given.get("generator")
+    state: Tensor = torch.get_rng_state() if generator is None else generator.get_state()
+    return hashlib.blake2b(state.cpu().numpy().tobytes(), digest_size=8).hexdigest()
