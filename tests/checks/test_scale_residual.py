@@ -88,7 +88,8 @@ def siren(first: float) -> nn.Sequential:
     model = nn.Sequential(
         nn.Linear(2, 64), Sine(), nn.Linear(64, 64), Sine(), nn.Linear(64, 64), Sine()
     )
-    for layer in model[2::2]:
+    for place in (2, 4):
+        layer = model[place]
         bound = math.sqrt(6 / 64) / 30
         nn.init.uniform_(layer.weight, -bound, bound)
     nn.init.uniform_(model[0].weight, -first, first)

@@ -69,7 +69,7 @@ def test_gates_of_one_layer():
     model = nn.LSTM(32, 32)
     assert not findings(model)
     with torch.no_grad():
-        model.weight_hh_l0[64:96].mul_(0.01)
+        model.get_parameter("weight_hh_l0")[64:96].mul_(0.01)
     (one,) = findings(model)
     assert (one.code, one.where) == ("FI309", ("weight_hh_l0",))
     assert float(one.facts["ratio"]) == pytest.approx(100, rel=0.1)

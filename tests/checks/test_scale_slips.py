@@ -134,8 +134,9 @@ def test_the_wrong_axis_before_a_first_layer():
         nn.Linear(8, 400), nn.ReLU(), nn.Linear(400, 300), nn.ReLU(), nn.Linear(300, 2)
     )
     for layer in (model[0], model[2]):
-        bound = layer.weight.shape[0] ** -0.5
-        nn.init.uniform_(layer.weight, -bound, bound)
+        weight = layer.get_parameter("weight")
+        bound = weight.shape[0] ** -0.5
+        nn.init.uniform_(weight, -bound, bound)
     one = next(one for one in findings(model, torch.randn(16, 8)) if one.code == "FI303")
     assert "0.weight" in one.where
     assert "fan_out" in one.observed

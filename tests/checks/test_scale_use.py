@@ -62,8 +62,8 @@ def test_a_norm_behind_takes_the_scale_away():
 
 def test_a_factor_in_the_forward_pass_makes_up_for_the_scale():
     class Scaled(nn.Linear):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return super().forward(x) * math.sqrt(2 / self.in_features)
+        def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
+            return super().forward(input) * math.sqrt(2 / self.in_features)
 
     torch.manual_seed(0)
     layers = [Scaled(64, 64, bias=False) for _ in range(6)]

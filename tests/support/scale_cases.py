@@ -1,4 +1,4 @@
-"""Evidence for the rules of scale, with the figures of the values read by plain NumPy."""
+"""Evidence for the rules of scale: models, batches, and births written by hand."""
 
 import math
 from collections.abc import Callable
@@ -6,64 +6,20 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from fanin.births import Birth, Births, Frame, Snapshot, Write
-from fanin.checks import Evidence, Finding, Probe, Severity, Values
+from fanin.checks import Evidence, Finding, Probe, Severity
 from fanin.checks.evidence import Cost
 from fanin.checks.families.scale import RULES
-from fanin.checks.values import QUANTILES
-from fanin.recipes import Slot
 from fanin.torch.evidence import gather
 
 
 def evidence_of(model: nn.Module, *batch: Any) -> Evidence:
-    """Gather, and read anew what the gathering of values may leave out."""
-    seen = gather(
-        model, batch, None, probes=[Probe.VALUES, *([Probe.SIGNAL] if batch else [])], seed=0
-    )
-    held = {name: t.detach() for name, t in model.state_dict(keep_vars=True).items()}
-    slots = {slot.name: slot for slot in seen.slots}
-    values = {
-        name: _read(own, held[name].double().numpy(), slots.get(name))
-        if name in held and not held[name].is_complex()
-        else own
-        for name, own in seen.values.items()
-    }
-    return replace(seen, values=values)
-
-
-def _read(own: Values, array: Any, slot: Slot | None) -> Values:
-    if array.size < 2 or not np.isfinite(array).all() or array.std() == 0:
-        return own
-    centred = (array - array.mean()) / array.std()
-    own = replace(
-        own,
-        kurtosis=float((centred**4).mean()),
-        quantiles=tuple(np.quantile(array, QUANTILES).tolist()),
-        distinct=len(np.unique(array)),
-        sampled=array.size,
-    )
-    if slot is None or slot.layout is None or array.ndim < 2:
-        return own
-    matrices = slot.layout.split(array)
-    rms = np.sqrt((matrices**2).mean(axis=(2, 3))).ravel()
-    blocks = matrices.reshape(len(matrices), matrices.shape[1], -1)
-    return replace(
-        own,
-        unit_rms=(float(rms.min()), float(np.median(rms)), float(rms.max())),
-        orthogonality=departure(array.reshape(len(array), -1)),
-        block_orthogonality=max(map(departure, blocks)) if len(blocks) > 1 else None,
-    )
-
-
-def departure(matrix: Any) -> float:
-    """Tell how far a matrix is from orthogonal, up to a factor."""
-    smaller = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
-    scale = np.trace(smaller) / len(smaller)
-    return float(np.abs(smaller / scale - np.eye(len(smaller))).max())
+    """Gather values, and the signal where there is a batch."""
+    probes = [Probe.VALUES, *([Probe.SIGNAL] if batch else [])]
+    return gather(model, batch, None, probes=probes, seed=0)[1]
 
 
 def found(evidence: Evidence) -> list[Finding]:

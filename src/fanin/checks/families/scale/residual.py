@@ -56,8 +56,8 @@ def residual_scaling(evidence: Evidence) -> Iterator[Finding]:
 
     Threshold:
         Ratios of standard deviations equal to ``1 / sqrt(N)`` (or 1 / N) of what most of the
-        others have, within 5 sigma of sampling error, in every branch concerned, for at least 4 branches
-        so that the factor is 2 or more.
+        others have, within 5 sigma of sampling error, in every branch concerned, for at least 4
+        branches so that the factor is 2 or more.
 
     Source:
         Radford et al. (2019), section 2.3. The slip on w3: karpathy/llama2.c, pull request 580.
