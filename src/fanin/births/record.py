@@ -79,8 +79,9 @@ class Write:
         arguments: Its arguments other than the tensor, as they would be typed.
         frames: The person's frames, the innermost first. Empty where no line of theirs asked.
         by: ``"constructor"`` where the layer's own class wrote while it was made, ``"reset"`` where
-            `reset_parameters` of it was called again, ``"load"`` for a checkpoint, ``"init"`` for
-            everything that the person's code wrote on purpose.
+            `reset_parameters` of it was called again, ``"load"`` for a checkpoint, ``"made"`` where
+            the memory came with it (`torch.zeros(3)`), ``"init"`` for everything else that the
+            person's code wrote on purpose.
         scope: Names of the functions that were running, the outermost first, such as
             ``("build", "Net.__init__", "Net.init_weights")``: writes of one sweep share them.
         elements: How many elements it reached.

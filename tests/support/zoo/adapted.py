@@ -31,7 +31,9 @@ class Lora(nn.Module):
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x) + 2.0 * functional.linear(functional.linear(x, self.lora_A), self.lora_B)
+        return self.layer(x) + 2.0 * functional.linear(
+            functional.linear(x, self.lora_A), self.lora_B
+        )
 
 
 @ADAPTED.healthy(FEATURES, cross_entropy, "one factor random, one zero (N01)")

@@ -121,7 +121,9 @@ class TwinCritics(nn.Module):
 
     def forward(self, state: Tensor, action: Tensor, truth: Tensor) -> Tensor:
         both = torch.cat([state, action], -1)
-        return torch.stack([(own(both)[:, 0] - truth).square().mean() for own in self.critics]).sum()
+        return torch.stack(
+            [(own(both)[:, 0] - truth).square().mean() for own in self.critics]
+        ).sum()
 
 
 AGENTS.add(

@@ -210,7 +210,9 @@ class UNet(nn.Module):
 
     @staticmethod
     def pair(inputs: int, outputs: int) -> nn.Sequential:
-        return nn.Sequential(normed(inputs, outputs), nn.ReLU(), normed(outputs, outputs), nn.ReLU())
+        return nn.Sequential(
+            normed(inputs, outputs), nn.ReLU(), normed(outputs, outputs), nn.ReLU()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         first = self.down1(x)
@@ -275,9 +277,7 @@ def grouped() -> nn.Module:
 def weight_norm() -> nn.Module:
     wrap = nn.utils.parametrizations.weight_norm
     return Pooled(
-        nn.Sequential(
-            wrap(nn.Conv2d(3, 32, 3)), nn.ReLU(), wrap(nn.Conv2d(32, 32, 3)), nn.ReLU()
-        ),
+        nn.Sequential(wrap(nn.Conv2d(3, 32, 3)), nn.ReLU(), wrap(nn.Conv2d(32, 32, 3)), nn.ReLU()),
         32,
     )
 

@@ -264,9 +264,7 @@ def grid() -> tuple[Tensor, Tensor]:
 def siren() -> nn.Module:
     last = nn.Linear(64, 1)
     nn.init.uniform_(last.weight, -math.sqrt(6 / 64) / 30, math.sqrt(6 / 64) / 30)
-    return nn.Sequential(
-        Sine(2, 64, True), Sine(64, 64, False), Sine(64, 64, False), last
-    )
+    return nn.Sequential(Sine(2, 64, True), Sine(64, 64, False), Sine(64, 64, False), last)
 
 
 class Radiance(nn.Module):

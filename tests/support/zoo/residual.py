@@ -76,7 +76,9 @@ class Skipped(nn.Module):
         return self.head(x.relu().mean((2, 3)))
 
 
-RESIDUAL.add("skip_init", Skipped, classified(8, 3, 8, 8), cross_entropy, "scalars of shape () at 0")
+RESIDUAL.add(
+    "skip_init", Skipped, classified(8, 3, 8, 8), cross_entropy, "scalars of shape () at 0"
+)
 
 
 class PostNorm(nn.Module):
@@ -128,7 +130,9 @@ class DitBlock(nn.Module):
         self.norm1 = nn.LayerNorm(width, elementwise_affine=False)
         self.norm2 = nn.LayerNorm(width, elementwise_affine=False)
         self.attention = nn.MultiheadAttention(width, 4, batch_first=True)
-        self.feed = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.feed = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
@@ -162,7 +166,11 @@ class Dit(nn.Module):
         nn.init.normal_(self.label.weight, std=0.02)
         nn.init.normal_(self.time[0].weight, std=0.02)
         nn.init.normal_(self.time[2].weight, std=0.02)
-        for layer in (*(block.modulation[1] for block in self.blocks), self.modulation[1], self.out):
+        for layer in (
+            *(block.modulation[1] for block in self.blocks),
+            self.modulation[1],
+            self.out,
+        ):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 

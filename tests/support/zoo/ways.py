@@ -186,9 +186,7 @@ class Spectral(nn.Module):
         return self.head(functional.gelu(x + back))
 
 
-WAYS.add(
-    "complex_weights", Spectral, lambda: (normal(8, 16, 1), normal(8, 16, 1, seed=1)), squared
-)
+WAYS.add("complex_weights", Spectral, lambda: (normal(8, 16, 1), normal(8, 16, 1, seed=1)), squared)
 
 
 class Counting(nn.Module):
@@ -229,7 +227,9 @@ def pruned() -> nn.Module:
 
 @WAYS.healthy(regressed(32, 20), squared)
 def identity_start() -> nn.Module:
-    model = nn.Sequential(nn.Linear(20, 20), nn.Tanh(), nn.Linear(20, 20), nn.Tanh(), nn.Linear(20, 1))
+    model = nn.Sequential(
+        nn.Linear(20, 20), nn.Tanh(), nn.Linear(20, 20), nn.Tanh(), nn.Linear(20, 1)
+    )
     for layer in (model[0], model[2]):
         nn.init.eye_(layer.weight)
         nn.init.zeros_(layer.bias)

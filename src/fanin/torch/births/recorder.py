@@ -16,6 +16,14 @@ from fanin.torch.births.poison import ALLOCATING, poison
 READING_SELF = frozenset({"add_", "sub_", "mul_", "div_", "clamp_", "neg_", "abs_", "erfinv_"})
 """Operations that write what they make of what was there."""
 
+FILLED = frozenset(
+    {
+        *("zeros", "ones", "full", "rand", "randn", "zeros_like", "ones_like", "full_like"),
+        *("rand_like", "randn_like", "new_zeros", "new_ones", "new_full"),
+    }
+)
+"""Operations that hand out memory with something in it, mostly to be written over."""
+
 RESIZING = frozenset({"set_", "resize_", "requires_grad_"})
 """Operations with an underscore that write no values."""
 
@@ -145,6 +153,8 @@ class Recorder(TorchDispatchMode):
                 self.histories.settle(history, whole(sources[0]))
             drawn = stream or next((found.stream for found in known if found.stream), "")
             function, arguments = _called(name, func, args, given, who, known)
+            if name in FILLED and who.by == "init":
+                who = replace(who, by="made")
             self._add(history, tensor, who, (function, arguments), drawn, of=tensor.numel())
 
     def _add(

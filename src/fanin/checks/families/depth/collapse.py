@@ -17,6 +17,9 @@ CARRIED = 0.03
 ROUNDING = 1e-7
 """Part of a cosine that float32 cannot tell from 1."""
 
+DEEP = 6
+"""Points below which an odd layer, and not depth, is what makes inputs alike."""
+
 ALIKE = 0.1
 """Part of the difference between inputs that must be gone before anything is said."""
 
@@ -88,6 +91,8 @@ def collapses(evidence: Evidence) -> Iterator[Finding]:
 def _slower(line: Line) -> tuple[float, float, float] | None:
     """Tell how much more slowly differences are learned, and 1 - c before and after."""
     if line.kind != "stretch" or not line.by_spread or line.backward is None:
+        return None
+    if len(line.points) < DEEP:
         return None
     parts = [
         (point.forward.rms * following.gradient) ** 2 for point, following in pairwise(line.points)

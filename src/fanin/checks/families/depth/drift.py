@@ -22,6 +22,18 @@ TOO_STEEP = 1e4
 """Strength above which they are 1e8 times smaller, below the rounding of the weights."""
 
 
+def exploding(line: Line) -> bool:
+    """Tell whether the layers of a line receive too much to be trained with usual steps.
+
+    Args:
+        line: The line.
+
+    Returns:
+        Whether one of them does.
+    """
+    return line.strength > (TOO_STEEP if line.normalised else STEEP)
+
+
 def vanishing(line: Line) -> bool:
     """Tell whether the layers of a line receive too little to learn from.
 
@@ -104,7 +116,9 @@ def grows(evidence: Evidence) -> Iterator[Finding]:
     Threshold:
         A warning above a strength of 1e2: stable steps are 1e4 times smaller then, beyond what lies
         between the smallest and the largest usual ones. An error above 1e4: such steps are lost in
-        the rounding of float32 weights.
+        the rounding of float32 weights. With norms on the way a warning from 1e4 on: a kernel
+        before a norm has no size of its own, and grows until its steps are stable. Batch norm
+        reaches 1e4 at about fifty layers, beyond which such networks were not seen to train.
 
     Source:
         He, Zhang, Ren and Sun (2015), Delving Deep into Rectifiers, section 2.2; Hanin and Rolnick
@@ -113,9 +127,9 @@ def grows(evidence: Evidence) -> Iterator[Finding]:
         LeCun, Bottou, Orr and Mueller (1998), Efficient BackProp, section 5, on curvature and
         stable steps.
     """
-    found = [line for line in lines(evidence) if line.strength > STEEP]
+    found = [line for line in lines(evidence) if exploding(line)]
     if found:
-        severe = any(line.strength > TOO_STEEP for line in found)
+        severe = any(line.strength > TOO_STEEP and not line.normalised for line in found)
         yield _finding(evidence, found, Severity.ERROR if severe else Severity.WARNING)
 
 

@@ -47,12 +47,14 @@ class Line:
         first: Names of the kernels before its first point.
         points: Its points, in the order of execution.
         by_spread: Whether sizes are those of what differs between examples; of everything else.
+        normalised: Whether norms stand on it, so that the kernels before them have no size.
     """
 
     kind: str
     first: tuple[str, ...]
     points: tuple[Point, ...]
     by_spread: bool
+    normalised: bool = False
 
     @property
     def kernels(self) -> tuple[str, ...]:
@@ -162,7 +164,7 @@ def _stretches(graph: Graph, residuals: dict[int, Residual], zero: frozenset[str
         if op.kind in (Kind.LINEAR, Kind.CONVOLUTION):
             before[index] = feeder
             length[index] = 1 if feeder is None else length[feeder] + 1
-            reached.append(index)
+            reached.append(index if len(graph.readers[index]) < 2 else None)
         else:
             reached.append(feeder if _plain(graph, index, residuals) else None)
     found, taken = list[Line](), set[int]()
@@ -176,16 +178,37 @@ def _stretches(graph: Graph, residuals: dict[int, Residual], zero: frozenset[str
                 break
             at = following
         kernels.reverse()
-        ops = [(graph.sources[index][0], _names(graph, index)) for index in kernels[1:]]
+        ops = [(_fed(graph, index), _names(graph, index)) for index in kernels[1:]]
+        normalised = any(_behind_norm(graph, index) for index in kernels[1:])
         if kernels:
-            found += _line("stretch", graph, _names(graph, kernels[0]), ops, zero)
+            found += _line("stretch", graph, _names(graph, kernels[0]), ops, zero, normalised)
     return found
+
+
+def _fed(graph: Graph, index: int) -> int:
+    """Find the signal that a kernel is fed, before dropout makes holes in it."""
+    at = graph.sources[index][0]
+    while graph.kind(at) is Kind.DROPOUT and graph.sources[at]:
+        at = graph.sources[at][0]
+    return at
+
+
+def _behind_norm(graph: Graph, index: int) -> bool:
+    """Tell whether a norm stands between a kernel and the one before it."""
+    (at,) = graph.sources[index]
+    while not graph.is_kernel(at):
+        if graph.kind(at) is Kind.NORM:
+            return True
+        (at,) = graph.sources[at]
+    return False
 
 
 def _plain(graph: Graph, index: int, residuals: dict[int, Residual]) -> bool:
     if index in residuals or gating(graph, index) is not None:
         return False
-    alone = len(graph.sources[index]) == 1 and len(graph.ops[index].inputs) == 1
+    # What a second reader takes comes back as a gradient that depth has no part in.
+    alone = len(graph.sources[index]) == len(graph.ops[index].inputs) == 1
+    alone = alone and len(graph.readers[index]) < 2
     kinds = (Kind.ACTIVATION, Kind.NORM, Kind.OTHER)
     return alone and (graph.kind(index) in kinds or graph.passes(index))
 
@@ -195,6 +218,7 @@ def _streams(
 ) -> list[Line]:
     """List the sums of each stream whose branches see its size: a norm before them hides it."""
     sums = dict[int, list[tuple[int, tuple[str, ...]]]]()
+    normalised = set[int]()
     for index, residual in residuals.items():
         inside = {at for end in residual.branches for at in region(graph, residual.source, end)}
         names = [name for at in sorted(inside) for name in _names(graph, at)]
@@ -205,8 +229,12 @@ def _streams(
         ]
         if branches and branches[0].norm != "before":
             sums.setdefault(branches[0].stream, []).append((index, tuple(names)))
+            if branches[0].norm != "none":
+                normalised.add(branches[0].stream)
     return [
-        line for found in sums.values() for line in _line("stream", graph, found[0][1], found, zero)
+        line
+        for stream, found in sums.items()
+        for line in _line("stream", graph, found[0][1], found, zero, stream in normalised)
     ]
 
 
@@ -220,6 +248,7 @@ def _line(
     first: tuple[str, ...],
     ops: list[tuple[int, tuple[str, ...]]],
     zero: frozenset[str],
+    normalised: bool,
 ) -> list[Line]:
     """Make a line as far as a signal comes; what is dead or zero on purpose ends it."""
     points = list[Point]()
@@ -239,7 +268,7 @@ def _line(
     by_spread = all(point.forward.spread is not None for point in points) and bool(
         points[0].forward.spread
     )
-    return [Line(kind, first, tuple(points), by_spread)]
+    return [Line(kind, first, tuple(points), by_spread, normalised)]
 
 
 def _size(signal: Signal, by_spread: bool) -> float:

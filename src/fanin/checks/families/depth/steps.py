@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Probe
-from fanin.checks.families.depth.drift import STEEP, vanishing
+from fanin.checks.families.depth.drift import exploding, vanishing
 from fanin.checks.families.depth.lines import lines
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
@@ -19,7 +19,7 @@ BY_DESIGN = frozenset({Place.QUERY, Place.KEY, Place.GATE, Place.SCALE, Place.PO
 """Places whose gradient is small at the start of a sound network."""
 
 
-@rule("FI405", "updates orders apart", Severity.WARNING, Probe.SIGNAL, symptom=True)
+@rule("FI405", "updates orders apart", Severity.INFO, Probe.SIGNAL, symptom=True)
 def apart(evidence: Evidence) -> Iterator[Finding]:
     """The gradients of two kernels, each against the size of the kernel, are orders apart.
 
@@ -34,8 +34,10 @@ def apart(evidence: Evidence) -> Iterator[Finding]:
         network, or train with an optimiser that scales each gradient by itself.
 
     When it is fine:
-        Kernels of queries, keys and gates, whose gradients are small while an attention looks
-        everywhere alike, are not compared; neither is what is zero or frozen.
+        With Adam and its kin, which scale each gradient by itself: this is an info. A branch may be
+        scaled by 1e-6 on purpose, as with layer scale. Kernels of queries, keys and gates, whose
+        gradients are small while an attention looks everywhere alike, are not compared; neither is
+        what is zero or frozen.
 
     Threshold:
         A ratio above 1e6 between the largest and the smallest. Usual steps move a weight by 1e-3 of
@@ -46,7 +48,7 @@ def apart(evidence: Evidence) -> Iterator[Finding]:
         You, Gitman and Ginsburg (2017), Large Batch Training of Convolutional Networks, section 4,
         on the ratio of weights and gradients; IEEE 754-2019, table 3.5, on the digits of float32.
     """
-    if any(vanishing(line) or line.strength > STEEP for line in lines(evidence)):
+    if any(vanishing(line) or exploding(line) for line in lines(evidence)):
         return
     relative = {
         name: ratio
@@ -67,12 +69,13 @@ def apart(evidence: Evidence) -> Iterator[Finding]:
         return
     yield Finding(
         "FI405",
-        Severity.WARNING,
+        Severity.INFO,
         (slow, fast),
         f"the gradient of {slow} is {relative[slow]:.2g} of its weights, that of {fast} "
         f"{relative[fast]:.2g}: a ratio of {ratio:.1g}",
         f"ratios within {APART:.0g} of each other",
-        f"a step that suits {fast} leaves {slow} where it is, to the last digit of float32",
+        f"fine with Adam; with SGD a step that suits {fast} leaves {slow} where it is, to the last "
+        "digit of float32",
         f"bring both to the size their fan_in asks for, or look for a constant factor on the way "
         f"from {slow} to the loss",
         title="updates are orders apart",
@@ -82,4 +85,7 @@ def apart(evidence: Evidence) -> Iterator[Finding]:
 
 def _is_compared(slot: Slot) -> bool:
     places = slot.around.places if slot.around is not None else frozenset[Place]()
-    return slot.role is Role.KERNEL and not slot.frozen and places.isdisjoint(BY_DESIGN)
+    in_branch = slot.around is not None and slot.around.branch is not None
+    chooses = slot.around is not None and slot.around.followed_by in ("product", "softmax")
+    apart = in_branch or chooses or not places.isdisjoint(BY_DESIGN)
+    return slot.role is Role.KERNEL and not slot.frozen and not apart

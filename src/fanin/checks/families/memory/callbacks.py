@@ -14,6 +14,9 @@ from fanin.reports.document import counted
 INSTALLED = re.compile(r"(site|dist)-packages|lib/python\d|<frozen|<string>")
 """Files that are not the person's own."""
 
+STATE = re.compile(r"hidden|state|cache|memory|buffer|context|carry|env|optim|sched|process|log")
+"""What else can be initialised than weights: named so in ``init_hidden``."""
+
 INDEX = re.compile(r"(?<![^.])\d+(?![^.])")
 """A number that is one part of a name."""
 
@@ -38,7 +41,8 @@ def never_called(evidence: Evidence) -> Iterator[Finding]:
         whose tensors something else initialises on purpose, are not worth more than a remark.
 
     Threshold:
-        A warning where no tensor of the model below that class was written on purpose by any line.
+        A warning where no parameter below that class was written on purpose by any line, nor made
+        of values of the person's own. Methods that start a hidden state or a cache do not count.
 
     Source:
         Documentation of torch.nn.Module: no method but `__init__` runs by itself.
@@ -47,14 +51,14 @@ def never_called(evidence: Evidence) -> Iterator[Finding]:
     if births is None:
         return
     for method, frame in births.uncalled:
-        if INSTALLED.search(frame.file):
-            continue
         owner, _, name = method.rpartition(".")
+        if INSTALLED.search(frame.file) or STATE.search(name.lower()):
+            continue
         homes = [layer for layer in evidence.layers if _is_a(layer, owner)]
         below = [birth for birth in births.tensors if _below(birth, homes)]
         if evidence.layers and not below:
             continue
-        own = not any(purposeful(birth) for birth in below or births.tensors)
+        own = not any(_written(birth) for birth in below or births.tensors if not birth.buffer)
         yield Finding(
             "FI108",
             Severity.WARNING if own else Severity.INFO,

@@ -80,7 +80,7 @@ def _finding(group: list[Birth], *, harmless: bool) -> Finding:
     source = f", which came from {first.allocation.function}" if first.allocation else ""
     observed = f"nobody wrote {part} its {counted(count, 'element')}{source}"
     if len(group) > 1:
-        observed += f"; the same for {counted(len(group), what)}"
+        observed += f"; {counted(len(group), what)} in all"
     if harmless:
         return Finding(
             "FI101",

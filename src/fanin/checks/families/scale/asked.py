@@ -74,7 +74,8 @@ def asked(births: Births | None, name: str) -> Asked | None:
         0.4
     """
     birth = None if births is None else births.of(name)
-    if birth is None or not birth.writes:
+    # What is made of other tensors at every use is not what was asked of any of them.
+    if birth is None or not birth.writes or "parametrizations" in birth.name:
         return None
     last = birth.writes[-1]
     if not last.whole or birth.last is not last:

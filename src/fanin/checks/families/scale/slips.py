@@ -118,7 +118,8 @@ def _is_round(number: float) -> bool:
 
 def _harmful(slip: _Slip, known: dict[str, Kernel]) -> bool:
     slot = slip.kernel.slot
-    if absorbed(slot, known):
+    # How large the logits of an attention are to be is a matter of design.
+    if absorbed(slot, known) or stands(slot, Place.QUERY) or stands(slot, Place.KEY):
         return False
     if slip.mistake.kind == "law":
         return True

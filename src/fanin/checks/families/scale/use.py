@@ -140,6 +140,10 @@ def _paths(known: Mapping[str, Kernel]) -> Iterator[list[Kernel]]:
         yield path
 
 
+FEWEST = 3
+"""Kernels that have to be too small: a network learns around one, which keeps its own gradient."""
+
+
 def _culprits(evidence: Evidence, path: list[Kernel], known: Mapping[str, Kernel]) -> Iterator[str]:
     if absorbed(path[-1].slot, known):
         return
@@ -153,7 +157,7 @@ def _culprits(evidence: Evidence, path: list[Kernel], known: Mapping[str, Kernel
     if not inner or around(inner[-1].slot).branch is not None or inner[0].slot.recurrent:
         return
     small = [kernel.name for kernel in inner if _ratio(kernel) < 1 and _counts(kernel)]
-    if small:
+    if len(small) >= FEWEST:
         product = math.prod(_ratio(known[name]) for name in small)
         if product <= 1 / SHRUNK and 0 < _growth(evidence, inner) <= 1 / SHRUNK:
             yield from small

@@ -31,7 +31,8 @@ def sharp(evidence: Evidence) -> Iterator[Finding]:
 
     When it is fine:
         A router over a few experts, and rows that have fewer than eight places to choose from, are
-        not looked at; neither is the softmax of the answer.
+        not looked at; neither is the softmax of the answer, nor an attention without projections,
+        in which everything looks at itself.
 
     Threshold:
         The sum of the squared probabilities of a row, on average over rows with at least eight
@@ -51,7 +52,10 @@ def sharp(evidence: Evidence) -> Iterator[Finding]:
     found = [
         (op.sharpness, index)
         for index, op in enumerate(graph.ops)
-        if op.sharpness is not None and op.sharpness > ONE and not is_answer(graph, index)
+        if op.sharpness is not None
+        and op.sharpness > ONE
+        and not is_answer(graph, index)
+        and _names(graph, index)
     ]
     if not found:
         return
@@ -65,7 +69,7 @@ def sharp(evidence: Evidence) -> Iterator[Finding]:
     yield Finding(
         "FI503",
         Severity.WARNING,
-        named or names or (path,),
+        named or names,
         f"in {path} the squared probabilities of a row sum to {worst:.2f}{more}: about "
         f"{1 / worst:.1f} places share the weight",
         "a sum near 1 / n: at the start an attention looks everywhere alike",
