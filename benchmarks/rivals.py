@@ -3,8 +3,8 @@
 Nineteen faults in small networks, eight in a GPT whose recipe was not carried out, and five healthy
 controls, over several seeds. A fault is seen when a tool says anything; the cause is named when the
 words of what it says fit (for fanin: the family of the rule, and the tensor). A remark of fanin's
-counts where it names the cause, and not as a false alarm. fanin is told the recipe of the GPT, which
-no other tool can be.
+counts where it names the cause, and not as a false alarm. fanin is told the recipe of the GPT,
+which no other tool can be.
 
 Run: make bench-rivals, or python benchmarks/rivals.py [seeds]
 """

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ def mlp(
     fill: Callable[[Tensor], object] | None = None,
 ) -> nn.Sequential:
     parts = list[nn.Module]()
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(widths):
         layer = nn.Linear(fan_in, fan_out)
         if fill is not None:
             fill(layer.weight)
