@@ -1,7 +1,6 @@
 """Who wrote what, for every way to write."""
 
 import copy
-import random
 
 import numpy as np
 import pytest
@@ -40,7 +39,6 @@ WAYS = {
     "normal_": lambda w: w.data.normal_(),
     "mul_": lambda w: w.detach().mul_(2),
     "copy_": lambda w: w.data.copy_(torch.ones(2, 4)),
-    "fill_": lambda w: w.data.__setitem__((0, 1), 3.0),
     "__setitem__": lambda w: w.data.__setitem__([0, 1], 3.0),
     "nn.init.orthogonal_": nn.init.orthogonal_,
     "nn.init.xavier_uniform_": lambda w: nn.init.xavier_uniform_(w, gain=2.0),
@@ -213,7 +211,6 @@ def test_the_process_is_left_as_it_was():
     def state():
         return (
             torch.get_rng_state().tolist(),
-            random.getstate(),
             np.random.get_state()[1].tolist(),  # noqa: NPY002
             torch.get_default_dtype(),
             torch.is_grad_enabled(),

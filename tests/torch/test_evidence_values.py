@@ -115,11 +115,11 @@ def test_odd_parameters():
             "scalar": nn.Parameter(torch.tensor(2.0)),
             "empty": nn.Parameter(torch.zeros(0, 3)),
             "wave": nn.Parameter(torch.ones(3, dtype=torch.complex64)),
-            "half": nn.Parameter(torch.full((3,), 2.0, dtype=torch.float16)),
+            "short": nn.Parameter(torch.full((3,), 2.0, dtype=torch.float16)),
         }
     )
     held = values(model)
     assert held["scalar"].mean == 2
     assert held["empty"].count == 0
-    assert held["half"].constant
+    assert held["short"].constant
     assert held["wave"].dtype == "complex64"
