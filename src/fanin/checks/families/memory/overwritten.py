@@ -111,7 +111,9 @@ def _swept(known: dict[tuple[str, int], Line], lost: Write, last: Write) -> bool
 
 
 def _special(evidence: Evidence, birth: Birth, write: Write) -> bool:
-    if not write.elements or write.after.unwritten > 0 or PLACEHOLDER.search(write.function):
+    if not write.elements or write.after.unwritten > 0 or write.library:
+        return False
+    if PLACEHOLDER.search(write.function):
         return False
     short = write.function.rpartition(".")[2]
     if short in STRUCTURED:

@@ -7,6 +7,7 @@ from fanin.checks.finding import Finding, Severity
 from fanin.checks.modules import Padding
 from fanin.checks.rule import rule
 from fanin.reports.document import counted, figure
+from fanin.trace import Kind
 
 
 @rule("FI703", "padding row", Severity.WARNING, Probe.VALUES)
@@ -27,9 +28,9 @@ def padding_row(evidence: Evidence) -> Iterator[Finding]:
         `with torch.no_grad(): embedding.weight[embedding.padding_idx].zero_()`.
 
     When it is fine:
-        Where padded positions are masked everywhere, as attention with a mask does, the row is
-        never read, and a warning costs more than it saves: ignore it for that tensor. A frozen
-        table keeps what its checkpoint has there.
+        Where padded positions are masked everywhere, as attention with a mask does, nothing reads
+        the row: with an attention in the traced pass this is a remark. A frozen table keeps what
+        its checkpoint has there.
 
     Threshold:
         Exact: torch makes the row zero, and its gradient too.
@@ -45,19 +46,25 @@ def padding_row(evidence: Evidence) -> Iterator[Finding]:
         if padding.zero_tables and len(padding.zero_tables) < padding.tables:
             yield _whole_table(padding)
         elif padding.rms > 0:
-            yield _not_zero(padding)
+            yield _not_zero(padding, masked=_attends(evidence))
 
 
-def _not_zero(padding: Padding) -> Finding:
+def _attends(evidence: Evidence) -> bool:
+    trace = evidence.trace
+    return trace is not None and any(op.kind is Kind.ATTENTION for op in trace.ops)
+
+
+def _not_zero(padding: Padding, *, masked: bool) -> Finding:
     others = [row for row in padding.zero_rows if row != padding.row]
     instead = f"; row {others[0]} is zero in its place" if len(others) == 1 else ""
     return Finding(
         "FI703",
-        Severity.WARNING,
+        Severity.INFO if masked and not instead else Severity.WARNING,
         (padding.name,),
         f"row {padding.row}, which padding_idx names, has rms {figure(padding.rms)}{instead}",
         f"zeros in row {padding.row}",
-        "its gradient is masked: the random vector stays for ever, and padded positions add it",
+        "its gradient is masked: the random vector stays for ever, and padded positions add it"
+        + ("; fine if the attention masks them" if masked else ""),
         f"with torch.no_grad(): {padding.name}[{padding.row}].zero_() after the table is drawn",
         title="wrong row is zero" if instead else "padding row is not zero",
         facts={"row": padding.row, "rms": padding.rms},
