@@ -81,7 +81,7 @@ def write_lost(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _known_as(evidence: Evidence, name: str) -> str:
-    """Name the weight that a tensor is a part of, as a plan has it: ``fc.weight_g`` is of ``fc``."""
+    """Name the weight that a tensor is a piece of: ``fc.weight`` for ``fc.weight_g``."""
     weight = PIECES.sub(r"\1", name)
     return weight if weight in evidence.values else name
 
