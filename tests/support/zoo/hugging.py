@@ -181,7 +181,6 @@ add("SegformerForImageClassification", "Segformer", pictures(), hidden_sizes=[8,
 add("MobileViTForImageClassification", "MobileViT", pictures(64), image_size=64, hidden_sizes=[16, 24, 32], neck_hidden_sizes=[8, 8, 16, 16, 24, 24, 32], num_attention_heads=2, num_labels=10)
 add("PoolFormerForImageClassification", "PoolFormer", pictures(), hidden_sizes=[8, 16, 16, 32], depths=[1, 1, 1, 1], num_labels=10)
 add("LevitForImageClassification", "Levit", pictures(64), image_size=64, hidden_sizes=[16, 24, 32], num_attention_heads=[1, 2, 2], depths=[1, 1, 1], key_dim=[8, 8, 8], num_labels=10)
-add("CvtForImageClassification", "Cvt", pictures(), embed_dim=[8, 16, 32], num_heads=[1, 2, 4], depth=[1, 1, 1], num_labels=10)
 add("FocalNetForImageClassification", "FocalNet", pictures(), image_size=32, embed_dim=16, depths=[1, 1], hidden_sizes=[16, 32], focal_levels=[2, 2], focal_windows=[3, 3], num_labels=10)
 add("ViTMAEForPreTraining", "ViTMAE", lambda: {"pixel_values": normal(EXAMPLES, 3, 32, 32)}, **{**PATCHES, "decoder_hidden_size": 32, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 4, "decoder_intermediate_size": 64})
 add("VideoMAEForVideoClassification", "VideoMAE", lambda: {"pixel_values": normal(EXAMPLES, 4, 3, 32, 32), "labels": whole(EXAMPLES, below=10, seed=1)}, **{**PATCHES, "num_frames": 4})

@@ -11,9 +11,10 @@ from fanin.checks.families.scale.looking import Kernel, absorbed, fixes, kernels
 from fanin.checks.families.scale.use import CONVENTION
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
-from fanin.recipes import Mistake, mistaken, recognised
+from fanin.recipes import Mistake, mistaken
 from fanin.recipes.formulas import likeness
 from fanin.recipes.network import stands
+from fanin.recipes.slips import explaining
 from fanin.schemes import Scheme, normal, uniform
 from fanin.trace import Place
 
@@ -25,7 +26,6 @@ SAME = 1e-3
 class _Slip:
     kernel: Kernel
     mistake: Mistake
-    typed: bool
 
 
 @rule("FI303", "a slip in the formula", Severity.WARNING, Probe.VALUES)
@@ -52,7 +52,7 @@ def slip_in_formula(evidence: Evidence) -> Iterator[Finding]:
     Threshold:
         The moments fit the slip at 5 sigma, and no good formula. One tensor proves nothing: either
         the numbers that were typed equal the slip's to 1 in 1000 and are no round numbers, or at
-        least two tensors with different fans show the same slip. It is a warning where no norm
+        least two tensors of different spread show the same slip. It is a warning where no norm
         follows and law and spread were mixed up, or where wrong fans make the kernel more than
         sqrt(6) off its need, the gap between formulas in wide use.
 
@@ -62,29 +62,46 @@ def slip_in_formula(evidence: Evidence) -> Iterator[Finding]:
         projections.
     """
     known = kernels(evidence)
-    groups = dict[tuple[str, bool], list[_Slip]]()
-    for slip in _slips(evidence, known):
-        family = slip.mistake.words.partition(" (")[0].partition(", for ")[0]
-        harmful = _harmful(slip, known)
-        groups.setdefault((family, harmful), []).append(slip)
-    for (_, harmful), group in groups.items():
-        different = len({(one.kernel.slot.fans, one.kernel.slot.shape) for one in group}) > 1
-        if different or any(one.typed for one in group):
-            yield _finding(evidence, group, harmful)
+    for group in _groups(evidence, known):
+        for harmful in (True, False):
+            part = [slip for slip in group if _harmful(slip, known) is harmful]
+            if part:
+                yield _finding(evidence, part, harmful)
 
 
-def _slips(evidence: Evidence, known: dict[str, Kernel]) -> Iterator[_Slip]:
+def _groups(evidence: Evidence, known: dict[str, Kernel]) -> Iterator[list[_Slip]]:
+    """Put kernels together that show one slip, the slip that explains the most of them first."""
+    typed, fitting = dict[str, list[_Slip]](), dict[str, list[_Slip]]()
+    certain = set[tuple[str, str]]()
     for kernel in known.values():
         request = asked(evidence.births, kernel.name)
         if request is not None and request.scheme is not None and request.name in _TYPED:
-            typed = _typed(kernel, request.scheme)
-            if typed is not None:
-                yield _Slip(kernel, typed, True)
-            continue
-        seen = recognised(kernel.slot, held_of(kernel.values))
-        if seen is not None:
-            yield _Slip(kernel, seen, False)
+            slip = _typed(kernel, request.scheme)
+            if slip is not None:
+                typed.setdefault(slip.family, []).append(_Slip(kernel, slip))
+        else:
+            held = held_of(kernel.values)
+            looks = likeness(kernel.slot, held)
+            # A fixed number such as 0.05 explains a kernel, but not why its neighbours differ.
+            if looks and not looks.startswith(_FIXED):
+                continue
+            for slip in explaining(kernel.slot, held):
+                fitting.setdefault(slip.family, []).append(_Slip(kernel, slip))
+                if not looks:
+                    certain.add((slip.family, kernel.name))
+    yield from typed.values()
+    taken = set[str]()
+    for family in sorted(fitting, key=lambda family: -len(fitting[family])):
+        group = [slip for slip in fitting[family] if slip.kernel.name not in taken]
+        sure = any((family, slip.kernel.name) in certain for slip in group)
+        spreads = {round(math.log(slip.mistake.scheme.promised().std), 1) for slip in group}
+        if sure and len(spreads) > 1:
+            taken |= {slip.kernel.name for slip in group}
+            yield group
 
+
+_FIXED = ("normal(", "uniform(", "truncated_normal(")
+"""What the formulas without fans begin with."""
 
 _TYPED = ("normal_", "uniform_")
 """Initialisers whose numbers the person worked out."""
