@@ -36,6 +36,11 @@ class Line:
     names: tuple[str, ...]
     writes: tuple[tuple[Birth, Write], ...] = field(repr=False, default=())
 
+    @property
+    def own(self) -> bool:
+        """Whether the line itself asked for the writes, and not a library that it called."""
+        return not any(write.library for _, write in self.writes)
+
 
 def replaces(write: Write) -> bool:
     """Tell whether a write leaves nothing of what was there.

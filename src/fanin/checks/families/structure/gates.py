@@ -1,12 +1,14 @@
-"""Biases of the gates of recurrent layers: set in some of them, or in the wrong one."""
+"""Biases that set how long a state is kept: forget gates, and time steps of state space layers."""
 
 import math
+import re
 from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Layer, Probe
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.modules import GateBias
 from fanin.checks.rule import rule
+from fanin.checks.values import Values
 from fanin.reports.document import figure
 
 
@@ -94,3 +96,54 @@ def _wrong_slice(layer: Layer, slipped: list[GateBias]) -> Finding:
         "p.data[H:2*H].fill_(1): torch stacks input, forget, cell, output",
         title="bias in the slice of another gate",
     )
+
+
+@rule("FI713", "time step bias", Severity.INFO, Probe.VALUES)
+def time_step_bias(evidence: Evidence) -> Iterator[Finding]:
+    """The bias of the time step of a state space layer is one constant for all channels.
+
+    Why it hurts:
+        The time step, softplus of the bias, decides how long a channel remembers. Mamba spreads it
+        over two orders of magnitude; with one large constant every channel forgets within a few
+        steps.
+
+    Example:
+        `self.dt_bias = nn.Parameter(torch.ones(heads))` in the layer, while the proper start is in
+        the model class around it; a sweep that zeroes the bias of every Linear, `dt_proj` among
+        them.
+
+    Mend:
+        `dt = torch.exp(torch.empty(n).uniform_(math.log(1e-3), math.log(1e-1)))`, then
+        `bias.copy_(dt + torch.log(-torch.expm1(-dt)))`, the inverse of softplus.
+
+    When it is fine:
+        Several published models start at a constant of 1 and learn; so this is a remark. Where a
+        line set the bias and a sweep wrote over it, FI106 says so as a warning.
+
+    Threshold:
+        A constant whose softplus is above 0.1, the largest time step of the published range.
+
+    Source:
+        Gu and Dao (2023), Mamba, section 3.6: time steps between 0.001 and 0.1.
+    """
+    alike = [held for held in evidence.values.values() if _one_time_step(held)]
+    if alike:
+        step = math.log1p(math.exp(min(30.0, alike[0].maximum)))
+        yield Finding(
+            "FI713",
+            Severity.INFO,
+            tuple(held.name for held in alike),
+            f"all time steps are softplus({figure(alike[0].maximum)}) = {figure(step)}",
+            "time steps spread between 0.001 and 0.1",
+            "each channel forgets within a few steps until the bias has been learnt; several "
+            "published models do start so",
+            "draw log dt uniformly between log 1e-3 and log 1e-1, and set the bias to "
+            "dt + log(-expm1(-dt))",
+            title="one time step for all channels",
+            facts={"step": step},
+        )
+
+
+def _one_time_step(held: Values) -> bool:
+    named = re.search(r"(^|[._])(dt|time_step|timestep)(_proj)?[._]bias$", held.name)
+    return bool(named) and held.constant and math.log1p(math.exp(min(30.0, held.maximum))) > 0.1

@@ -1,5 +1,6 @@
 """Norm layers that do not pass what they normalise, and running statistics that cannot be."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -36,8 +37,9 @@ def norm_gain(evidence: Evidence) -> Iterator[Finding]:
         gains drawn around 1 are fine too. Neither is reported.
 
     Threshold:
-        Random: the mean of at least eight gains is smaller than their standard deviation. Of draws
-        around zero all are so; of draws from (0, 1) the ratio is 1.7, around 1 it is 50. 1 + w:
+        Random: the mean of at least eight gains is smaller than their standard deviation, and zero
+        within five standard errors. Of draws around zero all are so; of draws from (0, 1) the ratio
+        of mean and deviation is 1.7, and trained gains are seldom centred so well. 1 + w:
         seen in the traced pass, with a mean of w above 1/2, halfway between right and doubled.
         Zero: no residual branch around it, and no gradient arrives at any weight before it.
 
@@ -61,8 +63,9 @@ def _fault(evidence: Evidence, slot: Slot, held: Values) -> str:
         return "doubled" if held.mean > 0.5 else ""
     if held.minimum == held.maximum == 0:
         return "zero" if _cuts(evidence, slot) else ""
-    random = held.minimum < held.maximum and held.count >= FEWEST
-    return "random" if random and abs(held.mean) < held.std and not held.frozen else ""
+    random = held.minimum < held.maximum and held.count >= FEWEST and not held.frozen
+    around_zero = abs(held.mean) < min(held.std, 5 * held.std / math.sqrt(held.count))
+    return "random" if random and around_zero else ""
 
 
 def _cuts(evidence: Evidence, slot: Slot) -> bool:

@@ -100,7 +100,8 @@ def no_gradient(evidence: Evidence) -> Iterator[Finding]:
         return
     leading = _before_the_loss(evidence)
     frozen = {slot.name for slot in evidence.slots if slot.frozen}
-    missing = [p for p in trace.parameters if p.gradient is None and p.name not in frozen]
+    empty = {parameter.name for parameter in trace.parameters if 0 in parameter.shape}
+    missing = [p for p in trace.parameters if p.gradient is None and p.name not in frozen | empty]
     cut = [p for p in missing if any(use.op in leading for use in p.uses)]
     if cut:
         yield _cut(cut, len(trace.parameters) - len(frozen))
