@@ -72,6 +72,8 @@ def _unlike(evidence: Evidence, slot: Slot, values: Values, request: Asked) -> I
         return
     ratio = values.std / wanted
     far = not 1 / FAR < ratio < FAR or values.constant or "another law" in wrong
+    if not far and values.zero:
+        return  # a mask, or a row that stays zero, lies over what was drawn
     said = f"{request.write.function}({request.write.arguments})"
     reason = f"the bounds cut so close that little of std {wanted:.3g} is left" if cut else wrong
     yield Finding(
