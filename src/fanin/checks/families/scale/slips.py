@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fanin.checks.cause import held_of, ratio_of, times, wanted_std
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.families.scale.asked import asked
-from fanin.checks.families.scale.looking import Kernel, absorbed, fixes, kernels
+from fanin.checks.families.scale.looking import Kernel, absorbed, fixes, kernels, spelled
 from fanin.checks.families.scale.use import CONVENTION
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
@@ -180,7 +180,7 @@ def _finding(evidence: Evidence, group: list[_Slip], harmful: bool) -> Finding:
         "the scale is off by a factor that differs from layer to layer and multiplies up with depth"
         if harmful
         else "it is mild here, or a norm behind it takes the scale away",
-        f"nn.init.normal_({worst.kernel.name}, std={worst.mistake.std:.3g})",
+        f"nn.init.normal_({spelled(worst.kernel.name)}, std={worst.mistake.std:.3g})",
         title="a known formula with one slip in it",
         fixes=fixes(evidence, names) if harmful else (),
         facts={"ratio": ratio, "std": worst.kernel.values.std, "meant": worst.mistake.std},
