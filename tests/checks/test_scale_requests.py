@@ -33,6 +33,11 @@ CALLS = {
 }
 
 
+def test_a_method_of_a_tensor_is_read_as_the_recorder_writes_it():
+    scheme = request("uniform_", "from=-0.25, to=0.25").scheme
+    assert (scheme.low, scheme.high) == (-0.25, 0.25)
+
+
 @pytest.mark.parametrize("name", list(CALLS))
 def test_a_call_read_back_promises_what_torch_draws(name: str):
     text, arguments = CALLS[name]

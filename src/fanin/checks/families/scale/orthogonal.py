@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.families.scale.asked import asked
-from fanin.checks.families.scale.looking import Kernel, fixes, kernels
+from fanin.checks.families.scale.looking import Kernel, fixes, kernels, spelled
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 
@@ -105,7 +105,7 @@ def _stacked(evidence: Evidence, kernel: Kernel, block: float) -> Finding:
         f"from orthogonal by up to {block:.2g}",
         f"{count} orthogonal blocks, as they are used",
         f"each block alone shrinks some directions to nothing, and all of them by {count**0.5:.2g}",
-        f"fill each alone: for block in {kernel.name}.chunk({count}): nn.init.orthogonal_(block)",
+        f"fill each alone: for block in {spelled(kernel.name)}.chunk({count}): nn.init.orthogonal_(block)",
         title="orthogonal as a whole, but not in its blocks",
         fixes=fixes(evidence, (kernel.name,)),
         facts={"departure": block, "blocks": float(count)},

@@ -88,14 +88,17 @@ def _edge(slot: Slot) -> float | None:
 
 def _alike(found: list[tuple[float, Slot, Values]]) -> Iterator[list[tuple[float, Slot, Values]]]:
     """Put those together whose means are the same number of standard deviations from zero."""
-    groups = dict[int, list[tuple[float, Slot, Values]]]()
+    groups = dict[str, list[tuple[float, Slot, Values]]]()
     for one in found:
-        groups.setdefault(round(4 * math.log(one[0])), []).append(one)
+        even = bool(_law(one[2]))
+        groups.setdefault("even" if even else f"{round(4 * math.log(one[0]))}", []).append(one)
     yield from groups.values()
 
 
 def _law(values: Values) -> str:
-    if values.minimum >= 0 and abs(values.mean / values.std - math.sqrt(3)) < 0.1:
+    # Both moments scatter, each by no more than 1 / sqrt(n) of the standard deviation.
+    slack = 2 * SIGMAS / math.sqrt(values.count)
+    if values.minimum >= 0 and abs(values.mean / values.std - math.sqrt(3)) < slack:
         return f": as drawn evenly from {values.minimum:.2g} to {values.maximum:.2g}"
     return ""
 

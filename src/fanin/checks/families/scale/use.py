@@ -12,6 +12,7 @@ from fanin.checks.families.scale.looking import (
     kernels,
     operation,
     sizes,
+    spelled,
 )
 from fanin.checks.families.scale.siblings import odd_ones
 from fanin.checks.finding import Finding, Severity
@@ -102,7 +103,7 @@ def _finding(evidence: Evidence, names: tuple[str, ...], known: Mapping[str, Ker
         "square"
         if large
         else "neither the signal nor the gradient gets through at its size",
-        f'nn.init.normal_({worst.name}, std={std:.3g}), or fanin.init_(model, "auto")',
+        f'nn.init.normal_({spelled(worst.name)}, std={std:.3g}), or fanin.init_(model, "auto")',
         title=f"weights {'far too large' if large else 'far too small'} for what they sum over",
         fixes=fixes(evidence, names),
         facts={"ratio": ratio, "std": worst.values.std, "wanted": std},
