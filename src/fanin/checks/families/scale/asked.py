@@ -104,7 +104,8 @@ def _arguments(name: str, text: str) -> Arguments | None:
         return None
     try:
         # `from` is the name of an argument of `uniform_`, and a word of the language.
-        call = ast.parse(f"f({re.sub(r'\bfrom=', 'a=', text)})", mode="eval").body
+        readable = re.sub(r"\bfrom=", "a=", text)
+        call = ast.parse(f"f({readable})", mode="eval").body
     except SyntaxError:
         return None
     if not isinstance(call, ast.Call) or len(call.args) > len(names):
