@@ -136,28 +136,35 @@ def test_nested_callbacks_draw_again_and_again():
     assert found.facts["times"] == 3.0  # by the layer, its container and the model
 
 
-class Stack(nn.Module):
-    """Blocks of two layers, a loop over some of them."""
+class Block(nn.Module):
+    """A residual branch of two layers."""
 
-    def __init__(self, stop: int | None, first: str = "out"):
+    def __init__(self):
         super().__init__()
-        self.blocks = nn.ModuleList(
-            nn.ModuleDict({"up": nn.Linear(8, 16), "out": nn.Linear(16, 8)}) for _ in range(6)
-        )
-        self.head = nn.Linear(8, 2)
-        for block in self.blocks[:stop]:
-            nn.init.normal_(block[first].weight, std=0.02)
+        self.up, self.out = nn.Linear(8, 16), nn.Linear(16, 8)
 
     def forward(self, x):
-        for block in self.blocks:
-            x = x + block["out"](functional.relu(block["up"](x)))
-        return self.head(x)
+        return x + self.out(functional.relu(self.up(x)))
+
+
+class Stack(nn.Module):
+    """Blocks, and a loop over some of them."""
+
+    def __init__(self, stop: int | None):
+        super().__init__()
+        blocks = [Block() for _ in range(6)]
+        self.blocks, self.head = nn.Sequential(*blocks), nn.Linear(8, 2)
+        for block in blocks[:stop]:
+            nn.init.normal_(block.out.weight, std=0.02)
+
+    def forward(self, x):
+        return self.head(self.blocks(x))
 
 
 def test_a_loop_that_leaves_out_the_last_block():
     (found,) = alarms(check(RULES, lambda: Stack(-1), X, Y))
     assert (found.code, found.where) == ("FI110", ("blocks.5.out.weight",))
-    assert "block[first].weight" in found.location.text
+    assert "block.out.weight" in found.location.text
     assert not check(RULES, lambda: Stack(None), X, Y)
     assert not check(RULES, lambda: Stack(2), X, Y)  # a choice, and no slip
 
