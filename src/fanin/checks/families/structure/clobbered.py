@@ -118,7 +118,9 @@ def _logits(evidence: Evidence, slot: Slot, std: float) -> float | None:
         )
         put_out, reached = _rms(trace.ops, start), _rms(trace.ops, end)
         if taken > 0 and put_out > 0:
-            found.append(std * math.sqrt(slot.shape[1]) * taken * reached / put_out)
+            # A scale behind the projection makes up for the weight; a term may be of any size.
+            kept = min(1.0, reached / put_out)
+            found.append(std * math.sqrt(slot.shape[1]) * taken * kept)
     return max(found, default=None)
 
 

@@ -115,10 +115,8 @@ def _before_the_loss(ops: tuple[Op, ...]) -> set[int]:
 
     A loss of the person's own may look at some of the outputs only: those that a gradient reaches.
     """
-    ends = [index for index, op in enumerate(ops) if op.kind is Kind.LOSS]
-    outputs = [inner for op in ops if op.kind is Kind.OUTPUT for inner in op.inputs]
-    found = set[int]()
-    waiting = ends or [index for index in outputs if ops[index].backward is not None]
+    ends = [inner for op in ops if op.kind in (Kind.LOSS, Kind.OUTPUT) for inner in op.inputs]
+    found, waiting = set[int](), [index for index in ends if ops[index].backward is not None]
     while waiting:
         at = waiting.pop()
         if at not in found:
