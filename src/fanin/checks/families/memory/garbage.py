@@ -63,7 +63,7 @@ def absurd_values(evidence: Evidence) -> Iterator[Finding]:
     for values in evidence.values.values():
         if values.buffer or values.frozen or values.nan or values.infinite or not values.count:
             continue
-        if _matrix(evidence, values) and _extreme(values) > LARGEST:
+        if _extreme(values) > LARGEST and _matrix(evidence, values):
             yield _large(values)
         elif _excess(values):
             yield _denormal(values)
