@@ -21,6 +21,9 @@ SMALLEST_NORMAL = {
 }
 """Smallest positive normal number of each dtype (IEEE 754-2019, table 3.2)."""
 
+RANDOM_BITS = 1 / 256
+"""Share of denormal numbers among random 32-bit patterns: one of 256 exponents stands for them."""
+
 PEAK = math.sqrt(2)
 """Density at zero, times the standard deviation, times the width 2 on both sides of zero: of the
 Laplace law, the most peaked that starts are drawn from (0.80 for a normal, 0.58 for a uniform)."""
@@ -50,9 +53,9 @@ def absurd_values(evidence: Evidence) -> Iterator[Finding]:
         Large: beyond 1e6 in a matrix. The formulas for a start give standard deviations of order 1
         at most, and the largest of 1e9 normal draws is 6.2 of those; a random 32-bit pattern lies
         beyond 1e6 in 4 cases of 10. Denormal: more than five standard errors above what a law of
-        this standard deviation leaves there, which in 32 bits is none at all; from one element in
-        a hundred on it is an error, below that a warning, because values that decayed for very long
-        come to look so too.
+        this standard deviation leaves there, which in 32 bits is none at all. From half of the
+        share on that random bits have, 1 in 512, it is an error; below it is a warning, because
+        values that decayed for very long come to look so too.
 
     Source:
         IEEE 754-2019, section 3.4, on what bit patterns stand for.
@@ -60,7 +63,7 @@ def absurd_values(evidence: Evidence) -> Iterator[Finding]:
     for values in evidence.values.values():
         if values.buffer or values.frozen or values.nan or values.infinite or not values.count:
             continue
-        if _matrix(evidence, values) and _extreme(values) > LARGEST:
+        if _extreme(values) > LARGEST and _matrix(evidence, values):
             yield _large(values)
         elif _excess(values):
             yield _denormal(values)
@@ -106,7 +109,7 @@ def _denormal(values: Values) -> Finding:
     share = values.denormal / values.count
     return Finding(
         "FI103",
-        Severity.ERROR if share >= 0.01 else Severity.WARNING,
+        Severity.ERROR if share >= RANDOM_BITS / 2 else Severity.WARNING,
         (values.name,),
         f"{values.denormal} of {values.count} elements are denormal, and {values.zero} are zero",
         f"none below the smallest normal number of {values.dtype} but zero itself",

@@ -83,6 +83,7 @@ def special_value_overwritten(evidence: Evidence) -> Iterator[Finding]:
 
 def _overwritten(evidence: Evidence, births: Births) -> Iterator[Pair]:
     known = lines(births)
+    roles = {name: slot.role for slot in evidence.slots for name in slot.names}
     for birth in births.tensors:
         writes = purposeful(birth)
         last = birth.last
@@ -94,7 +95,7 @@ def _overwritten(evidence: Evidence, births: Births) -> Iterator[Pair]:
             if write.order < last.order
             and write.changed
             and write.after.digest != last.after.digest
-            and _special(evidence, birth, write)
+            and _special(roles.get(birth.name, Role.OTHER), birth, write)
         ]
         for lost in reversed(earlier):
             if _swept(known, lost, last):
@@ -110,7 +111,7 @@ def _swept(known: dict[tuple[str, int], Line], lost: Write, last: Write) -> bool
     return bool(set(known[later].names) - set(known[first].names))
 
 
-def _special(evidence: Evidence, birth: Birth, write: Write) -> bool:
+def _special(role: Role, birth: Birth, write: Write) -> bool:
     if not write.elements or write.after.unwritten > 0 or write.library:
         return False
     if PLACEHOLDER.search(write.function):
@@ -118,8 +119,6 @@ def _special(evidence: Evidence, birth: Birth, write: Write) -> bool:
     short = write.function.rpartition(".")[2]
     if short in STRUCTURED:
         return True
-    slot = evidence.slot(birth.name)
-    role = Role.OTHER if slot is None else slot.role
     after = write.after
     if after.minimum == after.maximum:
         return len(birth.shape) > 1 or after.maximum != (1.0 if role is Role.NORM_GAIN else 0.0)

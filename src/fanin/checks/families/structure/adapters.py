@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.finding import Finding, Fix, Severity
@@ -46,31 +46,28 @@ def adapter_not_identity(evidence: Evidence) -> Iterator[Finding]:
     frozen = {slot.name: slot.frozen for slot in evidence.slots}
     kernels = {} if trace is None else _kernels(trace)
     ours = {at: names for at, names in kernels.items() if not any(map(frozen.get, names))}
-    theirs = {at for at, names in kernels.items() if any(map(frozen.get, names))}
+    theirs = _bits(kernels.keys() - ours.keys())
     if trace is None or not ours or not theirs:
         return
-    mostly = _mostly_frozen(evidence)
-    before = _ancestors(trace.ops)
-    above = set[int]()
-    for at in theirs:
-        above |= {index for index in range(len(trace.ops)) if before[at] >> index & 1}
-    found = defaultdict[str, list[tuple[float, str]]](list)
+    mostly, before = _mostly_frozen(evidence), _ancestors(trace.ops)
+    above = 0
+    for at in kernels.keys() - ours.keys():
+        above |= before[at]
+    found = list[tuple[float, str]]()
     for index, op in enumerate(trace.ops):
-        if op.kind is not Kind.ADD or len(op.inputs) != 2 or index not in above:
+        if op.kind is not Kind.ADD or len(op.inputs) != 2 or not above >> index & 1:
             continue
         for branch, base in (op.inputs, op.inputs[::-1]):
-            inside = before[branch] & ~before[base]
-            parallel = any((before[base] & ~before[branch]) >> at & 1 for at in theirs)
-            added = [at for at in ours if inside >> at & 1]
-            if not added or any(inside >> at & 1 for at in theirs) or not (parallel or mostly):
+            inside, beside = before[branch] & ~before[base], before[base] & ~before[branch]
+            added = inside & _bits(ours)
+            if not added or inside & theirs or not (beside & theirs or mostly):
                 continue
             ratio = _ratio(trace.ops[branch], trace.ops[base])
-            last = ours[max(added)][0]
+            last = ours[added.bit_length() - 1][0]
             if ratio > LARGEST and not _loaded(evidence, last):
-                found[op.path].append((ratio, last))
-    writers = sorted((pair for pairs in found.values() for pair in pairs), reverse=True)
-    if writers:
-        yield _finding(writers)
+                found.append((ratio, last))
+    if found:
+        yield _finding(sorted(found, reverse=True))
 
 
 def _finding(writers: list[tuple[float, str]]) -> Finding:
@@ -98,6 +95,11 @@ def _kernels(trace: Trace) -> dict[int, list[str]]:
             if use.part in (Part.KERNEL, Part.STATE_KERNEL) and trace.ops[use.op].kind in WEIGHTED:
                 found[use.op].append(parameter.name)
     return found
+
+
+def _bits(indices: Iterable[int]) -> int:
+    """Write a set of operations as the bits of a number."""
+    return sum(1 << index for index in set(indices))
 
 
 def _ancestors(ops: tuple[Op, ...]) -> list[int]:

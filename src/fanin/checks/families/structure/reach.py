@@ -8,7 +8,7 @@ from fanin.checks.finding import Finding, Severity
 from fanin.checks.modules import Unregistered
 from fanin.checks.rule import rule
 from fanin.reports.document import counted
-from fanin.trace import Kind, TracedParameter
+from fanin.trace import Kind, Op, TracedParameter
 
 
 @rule("FI710", "not registered", Severity.ERROR, Probe.VALUES)
@@ -98,7 +98,7 @@ def no_gradient(evidence: Evidence) -> Iterator[Finding]:
     trace = evidence.trace
     if trace is None or not any(p.gradient is not None for p in trace.parameters):
         return
-    leading = _before_the_loss(evidence)
+    leading = _before_the_loss(trace.ops)
     frozen = {slot.name for slot in evidence.slots if slot.frozen}
     empty = {parameter.name for parameter in trace.parameters if 0 in parameter.shape}
     missing = [p for p in trace.parameters if p.gradient is None and p.name not in frozen | empty]
@@ -110,12 +110,13 @@ def no_gradient(evidence: Evidence) -> Iterator[Finding]:
         yield _aside(rest)
 
 
-def _before_the_loss(evidence: Evidence) -> set[int]:
-    """List the operations that the loss depends on; without a loss, those of the output."""
-    ops = evidence.trace.ops if evidence.trace is not None else ()
-    ends = [index for index, op in enumerate(ops) if op.kind is Kind.LOSS]
-    ends = ends or [index for index, op in enumerate(ops) if op.kind is Kind.OUTPUT]
-    found, waiting = set[int](), ends
+def _before_the_loss(ops: tuple[Op, ...]) -> set[int]:
+    """List the operations that the loss depends on.
+
+    A loss of the person's own may look at some of the outputs only: those that a gradient reaches.
+    """
+    ends = [inner for op in ops if op.kind in (Kind.LOSS, Kind.OUTPUT) for inner in op.inputs]
+    found, waiting = set[int](), [index for index in ends if ops[index].backward is not None]
     while waiting:
         at = waiting.pop()
         if at not in found:

@@ -1,17 +1,12 @@
-"""Weights that are to be one tensor: two after all, or one that two rules wrote."""
+"""Weights that are to be one tensor, and are two."""
 
-import math
 import re
 from collections.abc import Iterator
 
-from fanin.births import Birth, Write
 from fanin.checks.evidence import Evidence, Layer, Probe
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 from fanin.checks.values import Values
-from fanin.recipes import Slot
-from fanin.reports.document import figure
-from fanin.trace import Kind, Part, Signal
 
 ASKS_FOR_A_TIE = re.compile(
     r"(^|_)(tie|tied|tying)(_|$)|weight_tying|share.*embed|embed.*share", re.IGNORECASE
@@ -112,139 +107,3 @@ def _holder(values: dict[str, Values], name: str) -> Values | None:
     if name in values:
         return values[name]
     return next((held for held in values.values() if name in held.aliases), None)
-
-
-@rule("FI702", "tie clobbered", Severity.WARNING, Probe.VALUES)
-def tie_clobbered(evidence: Evidence) -> Iterator[Finding]:
-    """One tensor is embedding and output projection, and its scale suits only one of the two.
-
-    Why it hurts:
-        The scale of an embedding makes logits that are far too large: the first loss is many times
-        that of a guess, and the first part of training only takes it back. Where two rules wrote
-        the tensor, the one that came last decides, whichever it is.
-
-    Example:
-        `head.weight = embed.weight` with the default of `nn.Embedding`, a standard deviation of 1:
-        with 64 features the logits have one of 8.
-
-    Mend:
-        Initialise the shared tensor once, after it is tied, as the projection:
-        `nn.init.normal_(embed.weight, std=width ** -0.5)` or 0.02, and scale the embedding up where
-        it is used if the model needs that.
-
-    When it is fine:
-        Where the logits are scaled down after the projection, as T5 does: the logits that reach the
-        loss are what is looked at, if the pass was made.
-
-    Threshold:
-        Random logits of variance v add v / 2 to the cross-entropy of C classes. A warning where
-        that is more than the ln C of a guess, so that the loss doubles at least. Two rules: both
-        stand in the person's code, and their standard deviations differ by more than a quarter and
-        by more than five standard errors.
-
-    Source:
-        The expectation of a log-normal variable, exp(v / 2): Johnson, Kotz and Balakrishnan (1994),
-        Continuous Univariate Distributions, chapter 14.
-    """
-    for slot in evidence.slots:
-        held = evidence.values.get(slot.name)
-        if held is None or len(slot.shape) != 2 or slot.shape[0] < 2 or not held.std > 0:
-            continue
-        logits = _logits(evidence, slot.name)
-        if logits is not None and logits**2 / 2 > math.log(slot.shape[0]):
-            yield _too_large(slot, held.std, logits)
-            continue
-        birth = None if evidence.births is None else evidence.births.of(slot.name)
-        two = _two_rules(birth) if slot.aliases and birth is not None else None
-        if two is not None:
-            yield _disagree(slot.names, *two)
-
-
-def _too_large(slot: Slot, std: float, logits: float) -> Finding:
-    classes, width = slot.shape
-    guess, suited, excess = math.log(classes), width**-0.5, logits**2 / 2
-    return Finding(
-        "FI702",
-        Severity.WARNING,
-        slot.names,
-        f"as output projection its std {figure(std)} makes logits of std {figure(logits)}, which "
-        f"adds {figure(excess)} to the loss",
-        f"a loss near ln {classes} = {figure(guess)}: logits of std 1 or less, as std "
-        f"{figure(suited)} makes them",
-        "the scale is that of an embedding: the first part of training only takes it back",
-        "initialise the shared tensor once, after it is tied, as the projection: "
-        f"nn.init.normal_(weight, std={figure(suited)})",
-        title="tied weight has the scale of an embedding",
-        facts={"std": std, "logits": logits, "excess": excess},
-    )
-
-
-def _disagree(names: tuple[str, ...], first: Write, last: Write) -> Finding:
-    return Finding(
-        "FI702",
-        Severity.WARNING,
-        names,
-        f"{first.frames[0]} gave it std {figure(first.after.std)}, then {last.frames[0]} gave the "
-        f"same memory std {figure(last.after.std)}",
-        "one rule for one tensor",
-        "the rule that comes last decides for both uses, and the other does not count",
-        "initialise the shared tensor once, after it is tied, or tie after both are initialised",
-        title="tied weight written by two rules",
-        location=last.frames[0],
-        facts={"first": first.after.std, "last": last.after.std},
-    )
-
-
-def _logits(evidence: Evidence, name: str) -> float | None:
-    """Measure the logits where the loss takes them, if they come from this tensor."""
-    trace = evidence.trace
-    if trace is None:
-        return None
-    parameter = next((one for one in trace.parameters if one.name == name), None)
-    uses = () if parameter is None else parameter.uses
-    made = {use.op for use in uses if use.part is Part.KERNEL}
-    looked_up = any(use.part is Part.TABLE for use in uses)
-    if not made or not looked_up:
-        return None
-    ends = {index for op in trace.ops if op.kind in (Kind.LOSS, Kind.OUTPUT) for index in op.inputs}
-    signals = [_straight(evidence, index, made) for index in ends]
-    return max((_spread(signal) for signal in signals if signal is not None), default=None)
-
-
-def _straight(evidence: Evidence, index: int, made: set[int]) -> Signal | None:
-    """Follow the signal that the loss takes back to the projection, through factors alone."""
-    ops = evidence.trace.ops if evidence.trace is not None else ()
-    at = index
-    for _ in range(8):
-        if at in made:
-            return ops[index].forward
-        if len(ops[at].inputs) != 1 and ops[at].kind not in (Kind.MULTIPLY, Kind.ADD):
-            return None
-        if not ops[at].inputs:
-            return None
-        at = ops[at].inputs[0]
-    return None
-
-
-def _spread(signal: Signal) -> float:
-    return signal.std if signal.finite else 0.0
-
-
-def _two_rules(birth: Birth) -> tuple[Write, Write] | None:
-    """Find the last two rules of the person's that wrote the whole tensor, if they disagree."""
-    rules = [
-        write
-        for write in birth.writes
-        if write.by == "init" and write.whole and write.frames and write.after.std > 0
-    ]
-    if len(rules) < 2 or rules[-1] is not birth.last:
-        return None
-    last = rules[-1]
-    other = [w for w in rules[:-1] if str(w.frames[0]) != str(last.frames[0])]
-    if not other:
-        return None
-    first = other[-1]
-    ratio = first.after.std / last.after.std
-    # Relative sampling error of a ratio of two standard deviations of n draws each: 1 / sqrt(n).
-    margin = max(0.25, 5 / math.sqrt(max(1, last.of)))
-    return (first, last) if abs(math.log(ratio)) > math.log1p(margin) else None

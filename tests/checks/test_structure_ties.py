@@ -1,0 +1,191 @@
+"""Ties that are broken or clobbered, padding rows, rows alike."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from checked import alarms, check, codes, look
+from fanin.checks import Cost, Equal, Evidence, Probe, Severity, Values
+from fanin.checks.families.structure import RULES
+from fanin.recipes import Role, Slot
+
+WORDS, NEXT = torch.randint(0, 50, (8, 6)), torch.randint(0, 50, (8, 6))
+Y = torch.randint(0, 2, (8,))
+
+
+class Language(nn.Module):
+    """Embedding, one block, a norm, and a projection that may be the embedding."""
+
+    def __init__(self, tie: bool, *, says: bool = True, width: int = 16):
+        super().__init__()
+        self.config = {"tie_weights": says}
+        self.embed = nn.Embedding(50, width)
+        self.block, self.norm = nn.Linear(width, width), nn.LayerNorm(width)
+        self.head = nn.Linear(width, 50, bias=False)
+        if tie:
+            self.head.weight = self.embed.weight
+
+    def forward(self, words):
+        x = self.embed(words)
+        return self.head(self.norm(x + self.block(x)))
+
+
+def small(model):
+    nn.init.normal_(model.embed.weight, std=0.02)
+    return model
+
+
+def untied(says):
+    with torch.device("meta"):
+        model = Language(tie=True, says=says)
+    model.to_empty(device="cpu")
+    for layer in model.children():
+        layer.reset_parameters()
+    return model
+
+
+def test_a_tie_lost_on_the_way_from_the_meta_device():
+    (found,) = alarms(check(RULES, lambda: untied(says=True), WORDS, NEXT))
+    assert (found.code, found.where) == ("FI701", ("head.weight", "embed.weight"))
+    assert not check(RULES, lambda: untied(says=False), WORDS, NEXT)
+    assert not check(RULES, lambda: small(Language(tie=True)), WORDS, NEXT)
+
+
+def test_a_tie_that_a_library_declares():
+    def build(broken):
+        model = small(Language(tie=not broken, says=False))
+        model.all_tied_weights_keys = {"head.weight": "embed.weight"}
+        return model
+
+    (found,) = alarms(check(RULES, lambda: build(broken=True), WORDS, NEXT))
+    assert (found.code, found.where) == ("FI701", ("head.weight", "embed.weight"))
+    assert not check(RULES, lambda: build(broken=False), WORDS, NEXT)
+
+
+def test_an_embedding_as_projection_makes_logits_of_the_root_of_its_width():
+    (found,) = alarms(check(RULES, lambda: Language(tie=True, width=64), WORDS, NEXT))
+    assert (found.code, found.where) == ("FI702", ("embed.weight", "head.weight"))
+    # A normalised vector of 64 numbers times weights of standard deviation 1.
+    assert found.facts["logits"] == pytest.approx(8.0, rel=0.15)
+    assert found.facts["excess"] == pytest.approx(32.0, rel=0.3)
+
+
+def test_logits_that_are_scaled_down_afterwards_are_fine():
+    class Scaled(Language):
+        def forward(self, words):
+            return super().forward(words) * 16**-0.5
+
+    assert not check(RULES, lambda: Scaled(tie=True), WORDS, NEXT)
+
+
+def test_one_memory_and_two_rules():
+    def build(std):
+        model = Language(tie=True)
+        nn.init.normal_(model.embed.weight, std=std)
+        nn.init.normal_(model.head.weight, std=0.02)
+        return model
+
+    (found,) = alarms(check(RULES, lambda: build(1.0), WORDS, NEXT))
+    assert (found.code, found.title) == ("FI702", "tied weight written by two rules")
+    assert "model.head.weight" in found.location.text
+    assert not alarms(check(RULES, lambda: build(0.02), WORDS, NEXT))
+
+
+def table(**more):
+    return nn.Sequential(nn.Embedding(50, 16, **more), nn.Flatten(), nn.Linear(96, 2))
+
+
+def drawn(row=None, **more):
+    model: Any = table(**more)
+    nn.init.normal_(model[0].weight, std=0.1)
+    if row is not None:
+        with torch.no_grad():
+            model[0].weight[row].zero_()
+    return model
+
+
+def test_a_padding_row_that_was_drawn_over():
+    (found,) = check(RULES, lambda: drawn(padding_idx=3), WORDS, Y)
+    assert (found.code, found.severity, found.where) == ("FI703", Severity.WARNING, ("0.weight",))
+    assert found.facts["row"] == 3
+    assert found.facts["rms"] == pytest.approx(0.1, rel=5 / math.sqrt(2 * 16))
+    assert not check(RULES, lambda: drawn(row=3, padding_idx=3), WORDS, Y)
+    assert not check(RULES, lambda: table(padding_idx=-1), WORDS, Y)
+    assert not check(RULES, drawn, WORDS, Y)
+
+
+def test_the_wrong_row_is_zero():
+    found = check(RULES, lambda: drawn(row=0, padding_idx=3), WORDS, Y)
+    (wrong,) = alarms(found)
+    assert wrong.title == "wrong row is zero"
+    assert "row 0 is zero in its place" in wrong.observed
+
+
+def test_attention_masks_the_row():
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.fc = nn.Embedding(50, 16, padding_idx=0), nn.Linear(16, 2)
+            nn.init.normal_(self.embed.weight)
+
+        def forward(self, words):
+            x = self.embed(words)
+            return self.fc(functional.scaled_dot_product_attention(x, x, x).mean(1))
+
+    assert codes(check(RULES, Attends, WORDS, Y)) == ["info FI703"]
+
+
+class Fused(nn.Module):
+    """Three embeddings in one tensor, as horizontally fused training has them."""
+
+    def __init__(self, index):
+        super().__init__()
+        self.padding_idx = 0
+        self.weight = nn.Parameter(torch.randn(3, 50, 8))
+        self.fc = nn.Linear(8, 2)
+        self.weight.data[index].zero_()
+
+    def forward(self, words):
+        return self.fc(self.weight[:, words].mean((0, 2)))
+
+
+def test_a_whole_table_of_a_fused_stack_is_zero():
+    (found,) = [f for f in check(RULES, lambda: Fused(0), WORDS, Y) if f.code == "FI703"]
+    assert found.title == "a whole table is zero"
+    assert not check(RULES, lambda: Fused((slice(None), 0)), WORDS, Y)
+
+
+def rows(**figures):
+    slot = Slot("e", (100, 8), Role.EMBEDDING, None, None, "Embedding")
+    held = Values("e", (100, 8), "float32", 800, std=0.1, minimum=-1.0, maximum=1.0,
+                  equal=(Equal("row", 100, **figures),))  # fmt: skip
+    return look(
+        RULES, Evidence(costs=(Cost(Probe.VALUES, 0.0),), slots=(slot,), values={"e": held})
+    )
+
+
+def test_rows_alike():
+    (found,) = rows(distinct=97, groups=((96, 97, 98, 99),))
+    assert codes([found]) == ["warning FI712"]
+    assert "3 of 100 rows" in found.observed
+    assert "96, 97" in found.observed
+    assert codes(rows(distinct=96, zero=5)) == ["info FI712"]
+    assert not rows(distinct=100)
+
+
+def test_new_tokens_with_one_vector():
+    def build(alike):
+        model: Any = table()
+        with torch.no_grad():
+            model[0].weight[46:] = model[0].weight[:46].mean(0)
+            if not alike:
+                model[0].weight[46:] += 0.01 * torch.randn(4, 16)
+        return model
+
+    (found,) = [f for f in check(RULES, lambda: build(alike=True), WORDS, Y) if f.code == "FI712"]
+    assert (found.severity, found.where) == (Severity.WARNING, ("0.weight",))
+    assert not check(RULES, lambda: build(alike=False), WORDS, Y)
