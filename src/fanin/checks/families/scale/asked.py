@@ -53,6 +53,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 """Arguments of each initialiser after the tensor, in order. Methods of a tensor take the same."""
 
+_FROM = re.compile(r"\bfrom=")
+
 _ALIASES = {"to": "b", "value": "val"}
 
 
@@ -104,7 +106,7 @@ def _arguments(name: str, text: str) -> Arguments | None:
         return None
     try:
         # `from` is the name of an argument of `uniform_`, and a word of the language.
-        call = ast.parse(f"f({re.sub(r'\bfrom=', 'a=', text)})", mode="eval").body
+        call = ast.parse(f"f({_FROM.sub('a=', text)})", mode="eval").body
     except SyntaxError:
         return None
     if not isinstance(call, ast.Call) or len(call.args) > len(names):

@@ -105,7 +105,8 @@ def _stacked(evidence: Evidence, kernel: Kernel, block: float) -> Finding:
         f"from orthogonal by up to {block:.2g}",
         f"{count} orthogonal blocks, as they are used",
         f"each block alone shrinks some directions to nothing, and all of them by {count**0.5:.2g}",
-        f"fill each alone: for block in {spelled(kernel.name)}.chunk({count}): nn.init.orthogonal_(block)",
+        f"fill each alone: for block in {spelled(kernel.name)}.chunk({count}): "
+        "nn.init.orthogonal_(block)",
         title="orthogonal as a whole, but not in its blocks",
         fixes=fixes(evidence, (kernel.name,)),
         facts={"departure": block, "blocks": float(count)},

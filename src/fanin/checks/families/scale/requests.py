@@ -113,7 +113,8 @@ def _slope(evidence: Evidence, slot: Slot, request: Asked) -> Iterator[Finding]:
         f"{request.write.function}(a={slope:.4g}) multiplies by {gain:.3g}",
         "a slope of a leaky relu, from 0 to 1",
         "a larger a makes the weights smaller: it is the slope of the activation, no scale",
-        f"leave a out and multiply after: with torch.no_grad(): {spelled(slot.name)}.mul_({slope:.3g})",
+        "leave a out and multiply after: with torch.no_grad(): "
+        f"{spelled(slot.name)}.mul_({slope:.3g})",
         title="a slope used as a scale",
         location=request.write.frames[0] if request.write.frames else None,
         fixes=fixes(evidence, (slot.name,)),
