@@ -61,7 +61,7 @@ class Gpt(nn.Module):
         self.head = nn.Linear(WIDTH, WORDS, bias=False)
         self.apply(self._init_weights)
         for name, weight in self.named_parameters():
-            if name.endswith(("proj.weight", ".2.weight")):
+            if name.endswith(("proj.weight", ".2.weight")):  # attention, feed-forward, experts
                 nn.init.normal_(weight, std=0.02 / math.sqrt(2 * depth))
         self.head.weight = self.wte.weight
 

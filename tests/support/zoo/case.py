@@ -25,6 +25,7 @@ class Case:
         batch: Makes what the forward pass takes, then what the loss takes.
         loss: As for `fanin.check`; None where the model computes it, or where it has none.
         fine: Why what looks wrong in it is not; empty where nothing does.
+        telling: Whether the weights alone tell that it is fine; else the build has to be watched.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Case:
     batch: Batch
     loss: Loss | None = None
     fine: str = ""
+    telling: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -52,10 +54,17 @@ class Cage:
         return iter(self.cases)
 
     def add(
-        self, name: str, build: Build, batch: Batch, loss: Loss | None = None, fine: str = ""
+        self,
+        name: str,
+        build: Build,
+        batch: Batch,
+        loss: Loss | None = None,
+        fine: str = "",
+        *,
+        telling: bool = True,
     ) -> None:
         """Add a model."""
-        self.cases.append(Case(f"{self.kind}/{name}", build, batch, loss, fine))
+        self.cases.append(Case(f"{self.kind}/{name}", build, batch, loss, fine, telling))
 
     def healthy(
         self, batch: Batch, loss: Loss | None = None, fine: str = ""

@@ -1,5 +1,6 @@
 """Networks of dense layers: the widths, depths, activations and schemes that people combine."""
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -28,7 +29,7 @@ def mlp(
     fill: Callable[[Tensor], object] | None = None,
 ) -> nn.Sequential:
     parts = list[nn.Module]()
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in itertools.pairwise(widths):
         layer = nn.Linear(fan_in, fan_out)
         if fill is not None:
             fill(layer.weight)

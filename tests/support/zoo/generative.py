@@ -1,4 +1,4 @@
-"""Models that make something: autoencoders, adversaries, flows, diffusion, fields of coordinates."""
+"""Models that make something: autoencoders, adversaries, flows, diffusion, fields."""
 
 import math
 

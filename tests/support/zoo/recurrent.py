@@ -1,4 +1,4 @@
-"""Recurrent networks: the layers of torch as they are and as papers start them, and cells by hand."""
+"""Recurrent networks: the layers of torch, as they are and as papers start them, and by hand."""
 
 import torch
 from torch import Tensor, nn

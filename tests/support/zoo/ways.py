@@ -195,6 +195,7 @@ class Counting(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.table, self.head = nn.Embedding(50, 16), nn.Linear(16, 50)
+        nn.init.normal_(self.table.weight, std=0.5)  # a token would see itself alone, at 1
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self.register_buffer("mask", torch.full((12, 12), -math.inf).triu(1))
         self.register_buffer("nothing", None)

@@ -26,9 +26,8 @@ def read_gradient(slot: Slot, values: Values, weight: Tensor, gradient: Tensor) 
     Returns:
         Its figures; where units are equal, which of them have equal gradients too.
     """
-    wide = gradient if gradient.dtype in (torch.float32, torch.float64) else gradient.float()
-    if wide.is_complex():
-        wide = torch.view_as_real(wide)
+    wide = torch.view_as_real(gradient) if gradient.is_complex() else gradient
+    wide = wide if wide.dtype in (torch.float32, torch.float64) else wide.float()
     count = max(1, wide.numel())
     square = wide.reshape(-1).dot(wide.reshape(-1)).item() if wide.numel() else 0.0
     low, high = (bound.item() for bound in torch.aminmax(wide)) if wide.numel() else (0.0, 0.0)

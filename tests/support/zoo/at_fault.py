@@ -1,0 +1,46 @@
+"""Models of the zoo that are truly at fault: what is wrong with them, and how that is known.
+
+They are known to train all the same, so that a warning is what they deserve, and an error is not.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a model that people use.
+
+    Attributes:
+        code: Code of the rule that has to see it.
+        tensors: How the names end of the tensors it has to point at.
+        sentence: What is wrong, and where that can be looked up.
+    """
+
+    code: str
+    tensors: tuple[str, ...]
+    sentence: str
+
+
+_LOST = Fault(
+    "FI104",
+    ("pos_conv_embed.conv.parametrizations.weight.original0",
+     "pos_conv_embed.conv.parametrizations.weight.original1"),
+    "_init_weights fills conv.weight of the positional convolution with "
+    "normal(std=2 / sqrt(kernel * channels)), but weight_norm makes that tensor anew at every use: "
+    "the layer keeps the default start of nn.Conv1d, 1.7 times smaller than what is asked for",
+)  # fmt: skip
+
+AT_FAULT: dict[str, Fault] = {
+    "transformers/FunnelForMaskedLM": Fault(
+        "FI304",
+        ("r_kernel", "seg_embed"),
+        "_init_weights calls uniform_(kernel, b=initializer_range) and leaves the lower bound at "
+        "its default 0: no weight is negative, and one direction holds three quarters of each "
+        "kernel (E[w]**2 / E[w**2] of a uniform law on [0, b])",
+    ),
+    **{
+        f"transformers/{kind}ForCTC": _LOST
+        for kind in ("Wav2Vec2", "Hubert", "WavLM", "UniSpeech", "SEW")
+    },
+}
+"""Name of the case to what is wrong with it."""
