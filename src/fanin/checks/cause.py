@@ -63,7 +63,7 @@ def wanted_std(slot: Slot) -> tuple[float, str] | None:
     # Leaky and capped rectifiers are He's case too: their gain is root 2 within a hundredth.
     if isinstance(needed, str) and abs(number / math.sqrt(2) - 1) < 0.01:
         name = "he_normal"
-    elif needed == 1:
+    elif abs(number - 1) < ALIKE - 1:
         name = "lecun_normal"
     else:
         name = f"{number:.3g}/sqrt(fan_in) ({why})"

@@ -6,6 +6,7 @@ of a framework, another fan, or a variance taken for a standard deviation.
 
 import math
 from collections.abc import Iterator
+from functools import cache
 
 from fanin.recipes.companion import companion
 from fanin.recipes.held import Held
@@ -69,15 +70,22 @@ def _std(scheme: Scheme, slot: Slot) -> float:
     return scheme.promised(slot.fans, shape=slot.shape, layout=slot.layout).std
 
 
+@cache
+def _known() -> tuple[tuple[tuple[str, Scheme], ...], tuple[tuple[str, Scheme], ...]]:
+    """Read the formulas once: the defaults of the frameworks, and the rest."""
+    defaults = (
+        ("torch's default", as_scheme("torch_default")),
+        ("Keras's default", as_scheme("keras_default")),
+        ("Flax's default", as_scheme("jax_default")),
+    )
+    return defaults, tuple((text, as_scheme(text)) for text in FORMULAS)
+
+
 def _formulas(slot: Slot, planned: Scheme | None) -> Iterator[tuple[str, Scheme]]:
-    for default, owner in (
-        ("torch_default", "torch's default"),
-        ("keras_default", "Keras's default"),
-        ("jax_default", "Flax's default"),
-    ):
-        yield owner, companion(as_scheme(default), slot)[0]
-    for text in FORMULAS:
-        yield text, as_scheme(text)
+    defaults, formulas = _known()
+    for owner, scheme in defaults:
+        yield owner, companion(scheme, slot)[0]
+    yield from formulas
     if isinstance(planned, normal) and planned.std > 0:
         yield "the plan's std taken for a variance", normal(planned.mean, math.sqrt(planned.std))
         yield "the plan's variance taken for a std", normal(planned.mean, planned.std**2)
