@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import prune
 
 from zoo.case import Cage
 from zoo.data import classified, cross_entropy, normal, regressed, spoken, squared
@@ -223,7 +224,7 @@ def orthogonal_parametrisation() -> nn.Module:
 @WAYS.healthy(FEATURES, cross_entropy)
 def pruned() -> nn.Module:
     model = small()
-    nn.utils.prune.l1_unstructured(model[2], "weight", amount=0.5)
+    prune.l1_unstructured(model[2], "weight", amount=0.5)
     return model
 
 
