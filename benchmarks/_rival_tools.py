@@ -32,19 +32,15 @@ def batch_of(case: Case, seed: int) -> Batch:
     return (case.batch or digits)(seed)
 
 
-def fanin_findings(case: Case, seed: int) -> list[tuple[str, tuple[str, ...], str]]:
-    """What fanin finds: code, names and sentence of every error and warning."""
+def fanin_findings(case: Case, seed: int) -> list[tuple[str, tuple[str, ...], bool]]:
+    """What fanin finds: code, names, and whether it is more than a remark."""
     import fanin
     from fanin.checks import Severity
 
     report = fanin.check(
         lambda: case.build(seed), *batch_of(case, seed), loss=loss, plan=case.plan, seed=seed
     )
-    return [
-        (one.code, one.where, f"{one.title}: {one.observed}")
-        for one in report.findings
-        if one.severity is not Severity.INFO
-    ]
+    return [(one.code, one.where, one.severity is not Severity.INFO) for one in report.findings]
 
 
 def torchtest2(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[str]:

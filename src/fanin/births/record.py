@@ -90,6 +90,8 @@ class Write:
         after: What it held after.
         stream: A fingerprint of the state of the random generator that was drawn from; empty for a
             write that drew nothing. Two draws of one law and size from one state are copies.
+        library: The installed package whose code wrote, where the person's line only called it, as
+            ``"transformers"``; empty where the line itself asked for the write.
     """
 
     order: int
@@ -103,6 +105,7 @@ class Write:
     before: Snapshot | None
     after: Snapshot
     stream: str = ""
+    library: str = ""
 
     @property
     def changed(self) -> bool:

@@ -1,6 +1,15 @@
 """The rules, in the order of their codes. Each family is a module or a package of `families`."""
 
-from fanin.checks.families import depth, memory, scale, seeds, symmetry, units
+from fanin.checks.families import (
+    answer,
+    depth,
+    memory,
+    scale,
+    seeds,
+    structure,
+    symmetry,
+    units,
+)
 from fanin.checks.rule import Rule
 from fanin.errors import FaninError, nearest
 
@@ -10,6 +19,8 @@ _FAMILIES = (
     scale.RULES,
     depth.RULES,
     units.RULES,
+    answer.RULES,
+    structure.RULES,
     seeds.RULES,
 )
 

@@ -60,7 +60,8 @@ def wanted_std(slot: Slot) -> tuple[float, str] | None:
     std = number / math.sqrt(fans.fan_in)
     if not (std > 0 and math.isfinite(std)):
         return None
-    if needed == "relu":
+    # Leaky and capped rectifiers are He's case too: their gain is root 2 within a hundredth.
+    if isinstance(needed, str) and abs(number / math.sqrt(2) - 1) < 0.01:
         name = "he_normal"
     elif needed == 1:
         name = "lecun_normal"

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from fanin.births import Births
 from fanin.checks.catalogue import rules
+from fanin.checks.causes import merged
 from fanin.checks.evidence import Evidence
 from fanin.checks.finding import Finding
 from fanin.checks.report import Report
@@ -31,8 +32,7 @@ def examine(evidence: Evidence, settings: Settings | None = None, seed: int = 0)
             found.extend(rule.look(evidence))
     located = [_located(finding, evidence.births) for finding in found]
     kept, hidden = (settings or Settings()).sift(located, evidence.births)
-    ordered = sorted(kept, key=lambda finding: (finding.severity.rank, finding.code))
-    return Report(tuple(ordered), evidence, hidden, seed)
+    return Report(tuple(merged(kept, evidence)), evidence, hidden, seed)
 
 
 def _located(finding: Finding, births: Births | None) -> Finding:

@@ -23,12 +23,14 @@ class Report:
         evidence: What it was read from.
         hidden: Findings that the person chose to ignore.
         seed: Seed of the builds and of the pass.
+        fixed: What was filled again because the person asked for it, one tensor each.
     """
 
     findings: tuple[Finding, ...]
     evidence: Evidence
     hidden: tuple[Finding, ...] = ()
     seed: int = 0
+    fixed: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -110,6 +112,8 @@ class Report:
 
     def _lines(self) -> Iterator[Line]:
         yield from lines(self.findings, self.evidence)
+        for line in self.fixed:
+            yield Line("" if line.startswith("proof: ") else "fixed: ", line)
         for note in self.evidence.notes:
             yield Line("note: ", note)
         told = summary(self.findings, self.evidence, len(self.hidden), self.seed)

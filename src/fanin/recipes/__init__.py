@@ -26,6 +26,7 @@ from fanin.recipes.row import Row as Row
 from fanin.recipes.rules import Recipe as Recipe
 from fanin.recipes.rules import Rule as Rule
 from fanin.recipes.slips import Mistake as Mistake
+from fanin.recipes.slips import explaining as explaining
 from fanin.recipes.slips import mistaken as mistaken
 from fanin.recipes.slips import recognised as recognised
 from fanin.recipes.slips import stored_fans as stored_fans

@@ -9,13 +9,14 @@ be held against it as against any other.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fanin.errors import FaninError
 from fanin.recipes.formulas import NUMBERS_TO_TELL, likeness
 from fanin.recipes.held import Held
 from fanin.recipes.sampling import explains
 from fanin.recipes.slots import Slot
-from fanin.schemes import ElementwiseScheme, Fans, Scheme, normal, uniform
+from fanin.schemes import Fans, Scheme, normal, uniform
 
 FAMILIES = {"he": 2.0, "glorot": 1.0, "lecun": 1.0}
 """Family of formulas to fan times variance, with the fan of the family."""
@@ -37,6 +38,11 @@ class Mistake:
     words: str
     scheme: Scheme
     std: float
+
+    @property
+    def family(self) -> str:
+        """What went wrong, without the figures of one kernel."""
+        return self.words.partition(" (")[0].partition(", for ")[0]
 
 
 def stored_fans(shape: tuple[int, ...]) -> Fans | None:
@@ -77,14 +83,14 @@ def mistaken(slot: Slot) -> Iterator[Mistake]:
         >>> next(mistaken(slot)).words
         'the std of he_normal used as a bound'
     """
-    fans, layout = slot.fans, slot.layout
-    if fans is None or layout is None or not fans.fan_in * fans.fan_out or 0 in slot.shape:
+    fans, layout = _unstrided(slot), slot.layout
+    if fans is None or layout is None or not fans.fan_in * fans.fan_out:
         return
     if not layout.lookup:
         yield from _laws(fans)
     stored = stored_fans(slot.shape)
     if stored is not None and stored != fans:
-        yield from _fans(slot, stored)
+        yield from _fans(slot, stored, fans)
     elif not layout.lookup and not layout.kernel_axes and fans.fan_in != fans.fan_out:
         # 1 / sqrt(out) instead of 1 / sqrt(in); with a factor 2 it is a formula of its own.
         for std, law in ((1 / math.sqrt(3), "uniform"), (1.0, "normal")):
@@ -109,9 +115,19 @@ def _laws(fans: Fans) -> Iterator[Mistake]:
             yield Mistake("law", words, _drawn(math.sqrt(std)), std)
 
 
-def _fans(slot: Slot, stored: Fans) -> Iterator[Mistake]:
-    fans = slot.fans
-    assert fans is not None  # the caller looked
+def _unstrided(slot: Slot) -> Fans | None:
+    """Count the fans as formulas do: nobody's divides by the stride."""
+    if slot.layout is None or slot.fans is None or 0 in slot.shape:
+        return None
+    if slot.layout.stride == 1:
+        return slot.fans
+    try:
+        return replace(slot.layout, stride=1).fans(slot.shape)
+    except FaninError:
+        return None
+
+
+def _fans(slot: Slot, stored: Fans, fans: Fans) -> Iterator[Mistake]:
     where = _reading(slot, stored, fans)
     families = ("glorot",) if slot.layout is not None and slot.layout.lookup else tuple(FAMILIES)
     for family in families:
@@ -144,11 +160,11 @@ def _reading(slot: Slot, stored: Fans, fans: Fans) -> str:
     if layout is None:
         return f"of the shape alone ({figures})"
     if layout.lookup:
-        return f"with the vocabulary of {slot.shape[0]} as a fan ({figures})"
+        return f"with the vocabulary as a fan ({figures})"
     if layout.groups > 1:
-        return f"without regard to the {layout.groups} groups ({figures})"
+        return f"without regard to the groups ({figures})"
     if layout.blocks > 1:
-        return f"of the packed tensor of {layout.blocks} matrices ({figures})"
+        return f"of the packed tensor ({figures})"
     if layout.batch_axes:
         return f"of the stack read as a convolution ({figures})"
     if stored.fan_in == fans.fan_out or layout.transposed:
@@ -185,13 +201,25 @@ def recognised(slot: Slot, held: Held) -> Mistake | None:
         >>> recognised(slot, held).words
         'the variance of he_normal used as a std'
     """
+    fits = explaining(slot, held)
+    return fits[0] if fits and not likeness(slot, held) else None
+
+
+def explaining(slot: Slot, held: Held) -> tuple[Mistake, ...]:
+    """Find every slip that explains what a kernel holds, whatever else does.
+
+    Args:
+        slot: The kernel.
+        held: Its moments.
+
+    Returns:
+        The slips, the nearest first; none where there are too few numbers to tell.
+    """
     if math.prod(slot.shape) < NUMBERS_TO_TELL or not (held.finite and held.std > 0):
-        return None
-    if likeness(slot, held):
-        return None
+        return ()
     fits = [
         (abs(math.log(wrong.scheme.promised().std / held.std)), place, wrong)
         for place, wrong in enumerate(mistaken(slot))
-        if isinstance(wrong.scheme, ElementwiseScheme) and explains(wrong.scheme, slot, held)
+        if explains(wrong.scheme, slot, held)
     ]
-    return min(fits)[2] if fits else None
+    return tuple(wrong for _, _, wrong in sorted(fits))

@@ -16,6 +16,7 @@ from fanin.checks.starts import Start, compared, read_lock
 from fanin.checks.starts.reading import start_of
 from fanin.errors import FaninError, nearest
 from fanin.recipes import Plan
+from fanin.verbs import mend as mending
 
 WITHOUT_BUILD = (Probe.VALUES, Probe.SIGNAL)
 """What can be seen of a model that is there already."""
@@ -35,7 +36,7 @@ def check(
     fix: bool = False,
     seed: int = 0,
 ) -> Report:
-    """Check the start of a model. The model is left as it was.
+    """Check the start of a model. The model is left as it was, unless it is to be fixed.
 
     Args:
         model: A `torch.nn.Module`, or better a function without arguments that builds one: then it
@@ -51,6 +52,10 @@ def check(
             that what was passed allows.
         settings: What to report, and how severely.
         ranks: Processes of one group, over gloo, to build the model in as well.
+        prove: Whether to train copies of the model on the batch, as it is and mended; what trains
+            as well is then told more mildly.
+        fix: Whether to fill the tensors that have a safe fix again, in the model that was passed or
+            built, and to check it once more.
         seed: Seed of the builds and of the pass.
 
     Returns:
@@ -78,7 +83,7 @@ def check(
         )
     from fanin.torch.evidence import gather
 
-    _, seen = gather(
+    made, seen = gather(
         model, batch, loss, probes=wanted, pretrained=pretrained, ranks=ranks, seed=seed
     )
     if plan is not None:
@@ -86,7 +91,10 @@ def check(
     if lock is not None:
         kept = lock if isinstance(lock, Start) else read_lock(Path(lock))
         seen = replace(seen, delta=compared(kept, start_of(seen, "this build", seed)))
-    return examine(seen, settings, seed)
+    report = examine(seen, settings, seed)
+    if prove:
+        report = mending.prove(made, report, batch, loss)
+    return mending.mend(made, report, batch, loss, settings) if fix else report
 
 
 def is_module(model: Any) -> bool:

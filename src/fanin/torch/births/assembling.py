@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from fanin.births import Birth, Births, Lost, Write
 from fanin.errors import FaninError
@@ -86,6 +87,8 @@ def _birth(name: str, tensor: Tensor, aliases: tuple[str, ...], histories: Histo
     history = histories.find(tensor)
     buffer = not isinstance(tensor, nn.Parameter)
     dtype = str(tensor.dtype).removeprefix("torch.")
+    if is_lazy(tensor):
+        return Birth(name, (), dtype, buffer, aliases)
     shape = tuple(tensor.shape)
     if history is None:
         return Birth(name, shape, dtype, buffer, aliases)

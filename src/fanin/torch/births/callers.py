@@ -49,6 +49,7 @@ class Caller:
             is at work; empty otherwise.
         call: The running call of the function of `torch.nn.init`, so that its steps count as one
             write.
+        library: The installed package that wrote, where a line of the person's called it.
     """
 
     frames: tuple[Frame, ...]
@@ -57,6 +58,7 @@ class Caller:
     by: str
     via: str
     call: FrameType | None
+    library: str = ""
 
     @property
     def target(self) -> torch.Tensor | None:
@@ -76,6 +78,7 @@ def caller() -> Caller:
     theirs, near = list[FrameType](), list[FrameType]()
     init: FrameType | None = None
     names = set[str]()
+    package = ""
     layer_built = layer_reset = False
     frame: FrameType | None = inspect.currentframe()
     inside = True  # still in the machinery that the person called
@@ -94,6 +97,8 @@ def caller() -> Caller:
         elif file.endswith(_COPY) and code.co_name == "deepcopy":
             names.add("deepcopy")
         elif (kind := _kind(file)) != MACHINERY:
+            if inside and kind == LIBRARY:
+                package = _package(file)
             inside = False
             (theirs if kind == OWN else near).append(frame)
         frame = frame.f_back
@@ -105,6 +110,7 @@ def caller() -> Caller:
         by=_by(names, built=layer_built, reset=layer_reset),
         via=_via(names),
         call=init,
+        library=package if theirs else "",
     )
 
 
@@ -161,6 +167,12 @@ def _kind(file: str) -> str:
     if file.startswith(_PACKAGES):
         return LIBRARY
     return MACHINERY if file.startswith(_STANDARD) else OWN
+
+
+def _package(file: str) -> str:
+    """Name the installed package that a file belongs to."""
+    home = next(home for home in _PACKAGES if file.startswith(home))
+    return Path(file).relative_to(home).parts[0].removesuffix(".py")
 
 
 def _frame(frame: FrameType) -> Frame:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.parameter import is_lazy
 
 from fanin.births import Allocation, Snapshot, Write
 
@@ -73,7 +74,7 @@ class Histories:
         Returns:
             The number; None for a tensor without memory of its own.
         """
-        if tensor.is_meta or tensor.layout is not torch.strided:
+        if is_lazy(tensor) or tensor.is_meta or tensor.layout is not torch.strided:
             return None
         try:
             storage: Any = tensor.untyped_storage()

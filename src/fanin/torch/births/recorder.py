@@ -188,6 +188,7 @@ class Recorder(TorchDispatchMode):
                 before=None if last is None else last.after,
                 after=PENDING,
                 stream=stream,
+                library=who.library,
             )
         )
         self._order += 1

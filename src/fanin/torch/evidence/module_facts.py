@@ -66,7 +66,9 @@ def padding_row(module: nn.Module, prefix: str) -> Padding | None:
         count, rows = tables.shape[:2]
         if not -rows <= row < rows or not tables.numel():
             return None
-        zero = (tables == 0).all(-1)
+        # Only rows that begin with zero can be zero: the rest of a large table is not read.
+        zero = tables[..., 0] == 0
+        zero[zero.clone()] = (tables[zero] == 0).all(-1)
         everywhere = zero.all(0).nonzero().flatten()[:MOST_ROWS]
         empty = zero.all(1).nonzero().flatten() if count > 1 else torch.empty(0)
         rms = tables[:, row].double().square().mean(-1).max().sqrt()

@@ -5,6 +5,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from fanin.checks import Answer, Gradient, Values
+from fanin.torch.evidence.answer import read_answer
 from fanin.torch.evidence.gradients import read_gradient
 from fanin.torch.layouts import Site
 from fanin.torch.tracing.running import Arguments
@@ -31,7 +32,7 @@ class Observer:
             arguments: The batch.
         """
         del arguments
-        self.answer = Answer(value=chosen.number)
+        self.answer = read_answer(chosen)
 
     def arrived(self, site: Site, tensor: Tensor, gradient: Tensor) -> None:
         """See the gradient of one parameter.

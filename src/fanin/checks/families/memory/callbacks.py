@@ -115,7 +115,7 @@ def stuck_callback(evidence: Evidence) -> Iterator[Finding]:
     for line in lines(births).values():
         name = line.names[0]
         home = homes.get(name)
-        if len(line.names) > 1 or home is None or not _repeats(line):
+        if len(line.names) > 1 or home is None or not (line.own and _repeats(line)):
             continue
         others = _others(births, evidence.layers, home, name)
         times = len(line.writes)
@@ -187,6 +187,8 @@ def missed_by_sweep(evidence: Evidence) -> Iterator[Finding]:
         return
     stacks = _stacks(births)
     for line in lines(births).values():
+        if not line.own:
+            continue
         written = set(line.names)
         missed = list[str]()
         for stack in stacks:

@@ -1,5 +1,6 @@
 """Writes that reached nothing: a temporary, a derived tensor, a placeholder, an empty selection."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -9,6 +10,9 @@ from fanin.checks.families.memory.sweeps import lines, place, purposeful, replac
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 from fanin.reports.document import counted
+
+PIECES = re.compile(r"(?:parametrizations\.)?(\w+?)(?:\.original\d*|_[gvuo]|_orig)$")
+"""What a parametrised weight is computed from: the name of the weight, and of the piece."""
 
 MEND = {
     "a temporary": "write into the parameter itself: indexing with a list or a mask, .clone(), "
@@ -39,6 +43,7 @@ def write_lost(evidence: Evidence) -> Iterator[Finding]:
     When it is fine:
         A layer that was replaced after it was initialised, as a new head is: a remark only, as are
         values that were worked out in a temporary and copied in later, which are not reported.
+        What an installed library loses in its own code is a remark too: it is not yours to mend.
 
     Threshold:
         None: the write is seen, and no tensor of the model holds it.
@@ -55,23 +60,30 @@ def write_lost(evidence: Evidence) -> Iterator[Finding]:
         if lost.write.by == "init" and not _made_good(births, lost):
             groups[place(lost.write), lost.into].append(lost)
     for (_, into), group in groups.items():
-        names = tuple(dict.fromkeys(lost.of for lost in group if lost.of))
-        replaced = into == "memory that was replaced"
-        known = bool(names) or into in ("a derived tensor", "an empty placeholder")
+        names = tuple(dict.fromkeys(_known_as(evidence, lost.of) for lost in group if lost.of))
         write = group[0].write
+        known = bool(names) or into in ("a derived tensor", "an empty placeholder")
+        sure = known and into != "memory that was replaced" and not write.library
+        does = f"{write.library} does so; " if write.library else ""
         many = f", {len(group)} times" if len(group) > 1 else ""
         yield Finding(
             "FI104",
-            Severity.WARNING if known and not replaced else Severity.INFO,
+            Severity.WARNING if sure else Severity.INFO,
             names,
             f"{said(write)} went to {into}{many}",
-            "a write that a tensor of the model holds" if known and not replaced else "",
-            "the tensor it was meant for keeps what it had before, without an error",
+            "a write that a tensor of the model holds" if sure else "",
+            f"{does}the tensor it was meant for keeps what it had before, without an error",
             MEND.get(str(into), "write into the parameter itself"),
             title=f"write lost to {into}",
             location=write.frames[0] if write.frames else None,
             facts={"writes": len(group)},
         )
+
+
+def _known_as(evidence: Evidence, name: str) -> str:
+    """Name the weight that a tensor is a piece of: ``fc.weight`` for ``fc.weight_g``."""
+    weight = PIECES.sub(r"\1", name)
+    return weight if weight in evidence.values else name
 
 
 def _made_good(births: Births, lost: Lost) -> bool:
@@ -110,7 +122,7 @@ def write_without_effect(evidence: Evidence) -> Iterator[Finding]:
     if births is None:
         return
     for line in lines(births).values():
-        wasted = [pair for pair in line.writes if _wasted(pair[1])]
+        wasted = [pair for pair in line.writes if line.own and _wasted(pair[1])]
         if len(wasted) < len(line.writes):
             continue
         _, write = wasted[0]

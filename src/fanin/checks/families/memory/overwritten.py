@@ -1,12 +1,13 @@
 """Special values that a later sweep wrote over, and tensors that are initialised twice."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
 from fanin.births import Birth, Births, Write
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.families.memory.sweeps import (
+    PLACEHOLDER,
     Line,
     function,
     lines,
@@ -110,7 +111,9 @@ def _swept(known: dict[tuple[str, int], Line], lost: Write, last: Write) -> bool
 
 
 def _special(evidence: Evidence, birth: Birth, write: Write) -> bool:
-    if not write.elements or write.after.unwritten > 0:
+    if not write.elements or write.after.unwritten > 0 or write.library:
+        return False
+    if PLACEHOLDER.search(write.function):
         return False
     short = write.function.rpartition(".")[2]
     if short in STRUCTURED:
@@ -178,11 +181,39 @@ def initialised_twice(evidence: Evidence) -> Iterator[Finding]:
             one, other = place(first), place(second)
             if one is not None and other is not None and one != other:
                 pairs[one, other].append((birth, first, second))
+    for line in known.values():
+        again = _again(line)
+        if again:
+            yield _repeated(line, again)
     for (one, other), group in pairs.items():
         names = {birth.name for birth, _, _ in group}
         if (one, other) in special or names != set(known[one].names):
             continue
         yield _twice(births, group)
+
+
+def _again(line: Line) -> dict[str, int]:
+    """Count how often a sweep drew each tensor anew, where it did so more than once."""
+    counts = Counter(b.name for b, write in line.writes if replaces(write) and write.stream)
+    many = line.own and len(line.names) > 1
+    return {name: times for name, times in counts.items() if times > 1} if many else {}
+
+
+def _repeated(line: Line, again: dict[str, int]) -> Finding:
+    most = max(again, key=lambda name: again[name])
+    return Finding(
+        "FI107",
+        Severity.INFO,
+        tuple(again),
+        f"{said(line.writes[0][1])} drew {counted(len(again), 'tensor')} more than once, {most} "
+        f"{again[most]} times",
+        "",
+        "the last draw counts; the others take time and move the random numbers of what follows",
+        "let a callback write the parameters of its own module only (recurse=False)",
+        title="drawn again by the same line",
+        location=line.frame,
+        facts={"tensors": len(again), "times": again[most]},
+    )
 
 
 def _twice(births: Births, group: list[Pair]) -> Finding:

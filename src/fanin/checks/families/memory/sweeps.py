@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from fanin.births import Birth, Births, Frame, Write
 
 REPLACES = re.compile(
-    r"(^|\.)(normal_?|uniform_?|trunc_normal_?|constant_?|ones_?|zeros?_|eye_?|dirac_?|sparse_?"
-    r"|xavier_\w+|kaiming_\w+|glorot_\w+|he_\w+|lecun_\w+|orthogonal_?|fill_|copy_|log_normal_"
-    r"|exponential_|cauchy_|bernoulli_|random_|geometric_|set_|data|__setitem__)$"
+    r"^nn\.init\.\w+$|(^|\.)(zero|fill|copy|set|normal|uniform|log_normal|exponential|cauchy"
+    r"|bernoulli|random|geometric)_$|^__setitem__$|^data$"
 )
-"""Functions after which nothing is left of what was there; ``mul_`` and ``add_`` build on it."""
+"""Functions after which nothing is left of what was there; ``mul_`` and ``add_`` build on it, and
+``torch.zeros`` makes new memory."""
+
+PLACEHOLDER = re.compile(r"(^|[._])(zeros|ones|empty)(_like)?$")
+"""Functions that make memory which somebody else is to fill."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ class Line:
     frame: Frame
     names: tuple[str, ...]
     writes: tuple[tuple[Birth, Write], ...] = field(repr=False, default=())
+
+    @property
+    def own(self) -> bool:
+        """Whether the line itself asked for the writes, and not a library that it called."""
+        return not any(write.library for _, write in self.writes)
 
 
 def replaces(write: Write) -> bool:

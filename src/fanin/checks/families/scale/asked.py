@@ -6,6 +6,7 @@ framework's initialisers do, so that asking and holding can be told apart.
 
 import ast
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -52,7 +53,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 """Arguments of each initialiser after the tensor, in order. Methods of a tensor take the same."""
 
-_ALIASES = {"from": "a", "to": "b", "value": "val"}
+_ALIASES = {"to": "b", "value": "val"}
 
 
 def asked(births: Births | None, name: str) -> Asked | None:
@@ -102,7 +103,9 @@ def _arguments(name: str, text: str) -> Arguments | None:
     if names is None:
         return None
     try:
-        call = ast.parse(f"f({text})", mode="eval").body
+        # `from` is the name of an argument of `uniform_`, and a word of the language.
+        readable = re.sub(r"\bfrom=", "a=", text)
+        call = ast.parse(f"f({readable})", mode="eval").body
     except SyntaxError:
         return None
     if not isinstance(call, ast.Call) or len(call.args) > len(names):

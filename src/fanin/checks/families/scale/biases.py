@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Probe
-from fanin.checks.families.scale.looking import few, fixes, held_slots, sizes
+from fanin.checks.families.scale.looking import few, fixes, held_slots, sizes, spelled
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 from fanin.checks.values import Values
@@ -69,7 +69,7 @@ def wide_biases(evidence: Evidence) -> Iterator[Finding]:
         "square is bias",
         "biases at zero, or small beside the signal",
         "the bias is the same for every example, so all of them look alike to the layers behind",
-        f"nn.init.zeros_({names[0]})",
+        f"nn.init.zeros_({spelled(names[0])})",
         title="biases outweigh the signal",
         fixes=fixes(evidence, names),
         facts={"std": values.std, "share": share},

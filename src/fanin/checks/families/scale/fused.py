@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Probe
-from fanin.checks.families.scale.looking import SIGMAS, Kernel, fixes, kernels
+from fanin.checks.families.scale.looking import SIGMAS, Kernel, fixes, kernels, spelled
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 
@@ -58,7 +58,7 @@ def _finding(evidence: Evidence, kernel: Kernel, stds: list[float]) -> Finding:
         f"std {told} in its {len(stds)} gates",
         "one scale for all gates",
         "a gate with tiny weights does not see its input, one with large weights never moves",
-        f"fill every gate alike: for gate in {kernel.name}.chunk({len(stds)}): ...",
+        f"fill every gate alike: for gate in {spelled(kernel.name)}.chunk({len(stds)}): ...",
         title="gates of one layer differ in scale",
         fixes=fixes(evidence, (kernel.name,)),
         facts={"ratio": max(stds) / min(stds)},

@@ -164,6 +164,24 @@ def fixes(evidence: Evidence, names: tuple[str, ...]) -> tuple[Fix, ...]:
     return tuple(made)
 
 
+def spelled(name: str) -> str:
+    """Write the name of a parameter as code.
+
+    Args:
+        name: Its name, as a plan has it.
+
+    Returns:
+        The expression that gives it.
+
+    Example:
+        >>> spelled("layers.3.fc1.weight")
+        'model.layers[3].fc1.weight'
+    """
+    return "model" + "".join(
+        f"[{part}]" if part.isdigit() else f".{part}" for part in name.split(".")
+    )
+
+
 def few(names: tuple[str, ...]) -> str:
     """Name some parameters in a sentence.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.families.scale.asked import asked
-from fanin.checks.families.scale.looking import Kernel, fixes, kernels
+from fanin.checks.families.scale.looking import Kernel, fixes, kernels, spelled
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 
@@ -45,11 +45,13 @@ def orthogonality_lost(evidence: Evidence) -> Iterator[Finding]:
         (2002), Accuracy and Stability of Numerical Algorithms, theorem 19.4, for the error.
     """
     for kernel in kernels(evidence).values():
-        whole = kernel.values.orthogonality
-        if whole is None:
-            continue
         request = asked(evidence.births, kernel.name)
         wanted = request is not None and request.name == "orthogonal_"
+        whole = kernel.values.orthogonality
+        if whole is None and wanted:
+            whole = _unevenness(kernel)
+        if whole is None:
+            continue
         if whole > _slack(kernel):
             if wanted:
                 yield _departed(evidence, kernel, whole)
@@ -61,6 +63,19 @@ def _slack(kernel: Kernel) -> float:
     rows = kernel.values.shape[0] if kernel.values.shape else 1
     smaller = min(rows, kernel.values.count // max(rows, 1))
     return max(1e-4, 10 * smaller * ROUNDING.get(kernel.values.dtype, 2.0**-24))
+
+
+def _unevenness(kernel: Kernel) -> float | None:
+    """Tell by how much the squares of the lengths of rows, or columns of a tall matrix, differ."""
+    layout = kernel.slot.layout
+    if layout is None or layout.blocks > 1 or layout.groups > 1 or layout.batch_axes:
+        return None
+    _, outputs, inputs, taps = layout.stack(kernel.values.shape)
+    lengths = kernel.values.unit_rms if outputs <= inputs * taps else kernel.values.input_rms
+    if lengths is None or (taps > 1 and outputs > inputs * taps):
+        return None
+    least, middle, most = lengths
+    return max((most / middle) ** 2 - 1, 1 - (least / middle) ** 2)
 
 
 def _departed(evidence: Evidence, kernel: Kernel, whole: float) -> Finding:
@@ -90,7 +105,8 @@ def _stacked(evidence: Evidence, kernel: Kernel, block: float) -> Finding:
         f"from orthogonal by up to {block:.2g}",
         f"{count} orthogonal blocks, as they are used",
         f"each block alone shrinks some directions to nothing, and all of them by {count**0.5:.2g}",
-        f"fill each alone: for block in {kernel.name}.chunk({count}): nn.init.orthogonal_(block)",
+        f"fill each alone: for block in {spelled(kernel.name)}.chunk({count}): "
+        "nn.init.orthogonal_(block)",
         title="orthogonal as a whole, but not in its blocks",
         fixes=fixes(evidence, (kernel.name,)),
         facts={"departure": block, "blocks": float(count)},

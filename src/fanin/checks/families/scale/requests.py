@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fanin.checks.cause import held_of
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.families.scale.asked import Asked, asked
-from fanin.checks.families.scale.looking import fixes, held_slots
+from fanin.checks.families.scale.looking import fixes, held_slots, spelled
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 from fanin.checks.values import Values
@@ -72,6 +72,8 @@ def _unlike(evidence: Evidence, slot: Slot, values: Values, request: Asked) -> I
         return
     ratio = values.std / wanted
     far = not 1 / FAR < ratio < FAR or values.constant or "another law" in wrong
+    if not far and values.zero:
+        return  # a mask, or a row that stays zero, lies over what was drawn
     said = f"{request.write.function}({request.write.arguments})"
     reason = f"the bounds cut so close that little of std {wanted:.3g} is left" if cut else wrong
     yield Finding(
@@ -111,7 +113,8 @@ def _slope(evidence: Evidence, slot: Slot, request: Asked) -> Iterator[Finding]:
         f"{request.write.function}(a={slope:.4g}) multiplies by {gain:.3g}",
         "a slope of a leaky relu, from 0 to 1",
         "a larger a makes the weights smaller: it is the slope of the activation, no scale",
-        f"leave a out and multiply after: with torch.no_grad(): {slot.name}.mul_({slope:.3g})",
+        "leave a out and multiply after: with torch.no_grad(): "
+        f"{spelled(slot.name)}.mul_({slope:.3g})",
         title="a slope used as a scale",
         location=request.write.frames[0] if request.write.frames else None,
         fixes=fixes(evidence, (slot.name,)),

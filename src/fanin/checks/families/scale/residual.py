@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
 
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.families.scale.looking import Kernel, few, fixes, kernels
@@ -21,7 +20,7 @@ class _Stream:
         branches: How many branches write to it.
         writers: Their last kernels.
         others: The kernels before those.
-        usual: Middle root mean square of the others.
+        usual: Root mean square that most of the others have.
     """
 
     branches: int
@@ -56,9 +55,9 @@ def residual_scaling(evidence: Evidence) -> Iterator[Finding]:
         and only where no formula of the fans explains the difference.
 
     Threshold:
-        Ratios of standard deviations equal to ``1 / sqrt(N)`` (or 1 / N) of the middle of the
-        others within 5 sigma of sampling error, in every branch concerned, for at least 4 branches
-        so that the factor is 2 or more.
+        Ratios of standard deviations equal to ``1 / sqrt(N)`` (or 1 / N) of what most of the
+        others have, within 5 sigma of sampling error, in every branch concerned, for at least 4
+        branches so that the factor is 2 or more.
 
     Source:
         Radford et al. (2019), section 2.3. The slip on w3: karpathy/llama2.c, pull request 580.
@@ -79,8 +78,15 @@ def _streams(known: dict[str, Kernel]) -> Iterator[_Stream]:
         others = [kernel for kernel in group if kernel not in writers]
         first = around(group[0].slot).branch
         if len(writers) > 1 and len(others) > 1 and first is not None:
-            usual = median(kernel.values.rms for kernel in others)
-            yield _Stream(first.of, writers, others, usual)
+            yield _Stream(first.of, writers, others, _usual(others))
+
+
+def _usual(others: list[Kernel]) -> float:
+    """Find the size that most kernels have; the larger where two are as frequent."""
+    sizes = [kernel.values.rms for kernel in others]
+    most, usual = max((sum(_is(one, size, 1.0) for one in others), size) for size in sizes)
+    del most
+    return usual
 
 
 def _judge(evidence: Evidence, stream: _Stream) -> Iterator[Finding]:

@@ -15,6 +15,9 @@ from fanin.recipes.sampling import CHANCE
 
 _FEWEST = 30
 
+OUTWEIGHS = 2.0
+"""Norms of an ordinary unit that one element is larger than, to be told on."""
+
 
 @rule("FI304", "mean off zero", Severity.WARNING, Probe.VALUES)
 def mean_off_zero(evidence: Evidence) -> Iterator[Finding]:
@@ -85,14 +88,17 @@ def _edge(slot: Slot) -> float | None:
 
 def _alike(found: list[tuple[float, Slot, Values]]) -> Iterator[list[tuple[float, Slot, Values]]]:
     """Put those together whose means are the same number of standard deviations from zero."""
-    groups = dict[int, list[tuple[float, Slot, Values]]]()
+    groups = dict[str, list[tuple[float, Slot, Values]]]()
     for one in found:
-        groups.setdefault(round(4 * math.log(one[0])), []).append(one)
+        even = bool(_law(one[2]))
+        groups.setdefault("even" if even else f"{round(4 * math.log(one[0]))}", []).append(one)
     yield from groups.values()
 
 
 def _law(values: Values) -> str:
-    if values.minimum >= 0 and abs(values.mean / values.std - math.sqrt(3)) < 0.1:
+    # Both moments scatter, each by no more than 1 / sqrt(n) of the standard deviation.
+    slack = 2 * SIGMAS / math.sqrt(values.count)
+    if values.minimum >= 0 and abs(values.mean / values.std - math.sqrt(3)) < slack:
         return f": as drawn evenly from {values.minimum:.2g} to {values.maximum:.2g}"
     return ""
 
@@ -118,7 +124,8 @@ def far_outside(evidence: Evidence) -> Iterator[Finding]:
 
     Threshold:
         The largest weight is farther out than one draw in 3.5 million tensors of this size would
-        have (``n erfc(x / sqrt 2) < 2.9e-7``), and larger than the whole norm of an ordinary unit.
+        have (``n erfc(x / sqrt 2) < 2.9e-7``), and larger than twice the whole norm of an ordinary
+        unit; an identity matrix with noise has elements as large as that norm.
 
     Source:
         PyTorch pull request 174997 measured the outliers of `trunc_normal_`. The bound is that of
@@ -129,11 +136,13 @@ def far_outside(evidence: Evidence) -> Iterator[Finding]:
         fans = slot.fans
         if fans is None or values.count < _FEWEST:
             continue
-        usual = _usual(values)
+        usual = values.unit_rms[1] if values.unit_rms is not None else 0.0
         reach = max(abs(values.minimum), abs(values.maximum))
-        if usual is None or not usual > 0 or reach <= usual * math.sqrt(fans.fan_in):
+        if not usual > 0 or reach <= OUTWEIGHS * usual * math.sqrt(fans.fan_in):
             continue
-        if values.count * math.erfc(min(reach / usual, 1e3) / math.sqrt(2)) < CHANCE:
+        # Of a sparse tensor the elements that are there are larger.
+        drawn = usual / math.sqrt(1 - values.zero / values.count)
+        if values.count * math.erfc(min(reach / drawn, 1e3) / math.sqrt(2)) < CHANCE:
             yield Finding(
                 "FI306",
                 Severity.WARNING,
@@ -147,13 +156,6 @@ def far_outside(evidence: Evidence) -> Iterator[Finding]:
                 fixes=fixes(evidence, (slot.name,)),
                 facts={"largest": reach, "ordinary": usual},
             )
-
-
-def _usual(values: Values) -> float | None:
-    """Tell the size of an ordinary weight, which outliers do not shift."""
-    if values.unit_rms is not None:
-        return values.unit_rms[1]
-    return None
 
 
 def _expected(count: int) -> float:

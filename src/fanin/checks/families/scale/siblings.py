@@ -9,7 +9,7 @@ from statistics import median
 
 from fanin.checks.cause import scale_cause, times
 from fanin.checks.evidence import Evidence, Probe
-from fanin.checks.families.scale.looking import Kernel, fixes, kernels
+from fanin.checks.families.scale.looking import Kernel, fixes, kernels, spelled
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 from fanin.recipes.network import around
@@ -83,7 +83,7 @@ def unlike_siblings(evidence: Evidence) -> Iterator[Finding]:
             f"{scale_cause(worst.slot, worst.values)}",
             f"std {odd.usual:.3g}, as in the others",
             "the signal is cut off or blown up in this one place",
-            f"start it as the others: nn.init.normal_({worst.name}, std={odd.usual:.3g})",
+            f"start it as the others: nn.init.normal_({spelled(worst.name)}, std={odd.usual:.3g})",
             title="scale unlike that of its siblings",
             fixes=fixes(evidence, odd.names),
             facts={"ratio": odd.ratio, "std": worst.values.std, "usual": odd.usual},

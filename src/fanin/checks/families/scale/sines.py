@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from fanin.checks.evidence import Evidence, Probe
-from fanin.checks.families.scale.looking import Kernel, fixes, kernels, sizes
+from fanin.checks.families.scale.looking import Kernel, fixes, kernels, sizes, spelled
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 from fanin.recipes.network import around
@@ -67,7 +67,7 @@ def first_sine_layer(evidence: Evidence) -> Iterator[Finding]:
             f"{math.sqrt(2) / usual:.3g}){told}",
             f"even within 1/{fans.fan_in:g}, a std of {bound / math.sqrt(3):.3g}",
             "the first layer sets the frequencies, and these span a fraction of a period",
-            f"nn.init.uniform_({one.name}, -{bound:.4g}, {bound:.4g})",
+            f"nn.init.uniform_({spelled(one.name)}, -{bound:.4g}, {bound:.4g})",
             title="first sine layer started like a hidden one",
             fixes=fixes(evidence, (one.name,)),
             facts={"std": one.values.std, "wanted": bound / math.sqrt(3)},

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from fanin.checks.cause import held_of, ratio_of, times, wanted_std
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.families.scale.asked import asked
-from fanin.checks.families.scale.looking import Kernel, absorbed, fixes, kernels
+from fanin.checks.families.scale.looking import Kernel, absorbed, fixes, kernels, spelled
 from fanin.checks.families.scale.use import CONVENTION
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
-from fanin.recipes import Mistake, mistaken, recognised
+from fanin.recipes import Mistake, mistaken
 from fanin.recipes.formulas import likeness
 from fanin.recipes.network import stands
+from fanin.recipes.slips import explaining
 from fanin.schemes import Scheme, normal, uniform
 from fanin.trace import Place
 
@@ -25,7 +26,19 @@ SAME = 1e-3
 class _Slip:
     kernel: Kernel
     mistake: Mistake
-    typed: bool
+
+    @property
+    def telling(self) -> bool:
+        """Whether the number is one that hardly any other formula gives.
+
+        People choose numbers of two digits, and powers of root 2 come of many formulas.
+        """
+        number = _number(self.mistake.scheme)
+        if number is None:
+            return False
+        chosen = abs(float(f"{number:.2g}") / number - 1) < SAME
+        halvings = 2 * math.log2(number)
+        return not chosen and abs(halvings - round(halvings)) > SAME
 
 
 @rule("FI303", "a slip in the formula", Severity.WARNING, Probe.VALUES)
@@ -51,8 +64,9 @@ def slip_in_formula(evidence: Evidence) -> Iterator[Finding]:
 
     Threshold:
         The moments fit the slip at 5 sigma, and no good formula. One tensor proves nothing: either
-        the numbers that were typed equal the slip's to 1 in 1000 and are no round numbers, or at
-        least two tensors with different fans show the same slip. It is a warning where no norm
+        the number that was typed equals the slip's to 1 in 1000, has more than two digits and is no
+        power of root 2, which many formulas give, or at least two tensors of different spread show
+        the same slip. It is a warning where no norm
         follows and law and spread were mixed up, or where wrong fans make the kernel more than
         sqrt(6) off its need, the gap between formulas in wide use.
 
@@ -62,29 +76,47 @@ def slip_in_formula(evidence: Evidence) -> Iterator[Finding]:
         projections.
     """
     known = kernels(evidence)
-    groups = dict[tuple[str, bool], list[_Slip]]()
-    for slip in _slips(evidence, known):
-        family = slip.mistake.words.partition(" (")[0].partition(", for ")[0]
-        harmful = _harmful(slip, known)
-        groups.setdefault((family, harmful), []).append(slip)
-    for (_, harmful), group in groups.items():
-        different = len({(one.kernel.slot.fans, one.kernel.slot.shape) for one in group}) > 1
-        if different or any(one.typed for one in group):
-            yield _finding(evidence, group, harmful)
+    for group in _groups(evidence, known):
+        for harmful in (True, False):
+            part = [slip for slip in group if _harmful(slip, known) is harmful]
+            if part:
+                yield _finding(evidence, part, harmful)
 
 
-def _slips(evidence: Evidence, known: dict[str, Kernel]) -> Iterator[_Slip]:
+def _groups(evidence: Evidence, known: dict[str, Kernel]) -> Iterator[list[_Slip]]:
+    """Put kernels together that show one slip, the slip that explains the most of them first."""
+    typed, fitting = dict[str, list[_Slip]](), dict[str, list[_Slip]]()
+    certain = set[tuple[str, str]]()
     for kernel in known.values():
         request = asked(evidence.births, kernel.name)
         if request is not None and request.scheme is not None and request.name in _TYPED:
-            typed = _typed(kernel, request.scheme)
-            if typed is not None:
-                yield _Slip(kernel, typed, True)
-            continue
-        seen = recognised(kernel.slot, held_of(kernel.values))
-        if seen is not None:
-            yield _Slip(kernel, seen, False)
+            slip = _typed(kernel, request.scheme)
+            if slip is not None:
+                typed.setdefault(slip.family, []).append(_Slip(kernel, slip))
+        else:
+            held = held_of(kernel.values)
+            looks = likeness(kernel.slot, held)
+            # A fixed number such as 0.05 explains a kernel, but not why its neighbours differ.
+            if looks and not looks.startswith(_FIXED):
+                continue
+            for slip in explaining(kernel.slot, held):
+                fitting.setdefault(slip.family, []).append(_Slip(kernel, slip))
+                if not looks:
+                    certain.add((slip.family, kernel.name))
+    for group in typed.values():
+        if any(slip.telling for slip in group) or _spreads(group) > 1:
+            yield group
+    taken = set[str]()
+    for family in sorted(fitting, key=lambda family: -len(fitting[family])):
+        group = [slip for slip in fitting[family] if slip.kernel.name not in taken]
+        sure = any((family, slip.kernel.name) in certain for slip in group)
+        if sure and _spreads(group) > 1:
+            taken |= {slip.kernel.name for slip in group}
+            yield group
 
+
+_FIXED = ("normal(", "uniform(", "truncated_normal(")
+"""What the formulas without fans begin with."""
 
 _TYPED = ("normal_", "uniform_")
 """Initialisers whose numbers the person worked out."""
@@ -93,7 +125,7 @@ _TYPED = ("normal_", "uniform_")
 def _typed(kernel: Kernel, scheme: Scheme) -> Mistake | None:
     """Find the slip whose numbers were typed."""
     number = _number(scheme)
-    if number is None or _is_round(number) or likeness(kernel.slot, held_of(kernel.values)):
+    if number is None or likeness(kernel.slot, held_of(kernel.values)):
         return None
     for mistake in mistaken(kernel.slot):
         if type(mistake.scheme) is type(scheme):
@@ -111,9 +143,9 @@ def _number(scheme: Scheme) -> float | None:
     return None
 
 
-def _is_round(number: float) -> bool:
-    """Tell whether a number has two digits or fewer: such as people choose, and formulas rarely."""
-    return abs(float(f"{number:.2g}") / number - 1) < 1e-9
+def _spreads(group: list[_Slip]) -> int:
+    """Count the different spreads, to a tenth of their logarithm."""
+    return len({round(math.log(slip.mistake.scheme.promised().std), 1) for slip in group})
 
 
 def _harmful(slip: _Slip, known: dict[str, Kernel]) -> bool:
@@ -148,7 +180,7 @@ def _finding(evidence: Evidence, group: list[_Slip], harmful: bool) -> Finding:
         "the scale is off by a factor that differs from layer to layer and multiplies up with depth"
         if harmful
         else "it is mild here, or a norm behind it takes the scale away",
-        f"nn.init.normal_({worst.kernel.name}, std={worst.mistake.std:.3g})",
+        f"nn.init.normal_({spelled(worst.kernel.name)}, std={worst.mistake.std:.3g})",
         title="a known formula with one slip in it",
         fixes=fixes(evidence, names) if harmful else (),
         facts={"ratio": ratio, "std": worst.kernel.values.std, "meant": worst.mistake.std},

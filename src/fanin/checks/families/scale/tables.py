@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fanin.checks.cause import held_of
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.families.scale.asked import asked
-from fanin.checks.families.scale.looking import fixes, held_slots
+from fanin.checks.families.scale.looking import fixes, held_slots, spelled
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 from fanin.checks.values import Values
@@ -71,7 +71,7 @@ def _finding(evidence: Evidence, slot: Slot, values: Values) -> Finding:
         "the vectors are next to zero, and the layers behind see little of them"
         if harmful
         else "a norm follows, or the vectors are large enough",
-        f"nn.init.normal_({slot.name}, std={1 / math.sqrt(width):.3g})",
+        f"nn.init.normal_({spelled(slot.name)}, std={1 / math.sqrt(width):.3g})",
         title="the vocabulary was taken for a fan",
         fixes=fixes(evidence, (slot.name,)) if harmful else (),
         facts={"std": values.std, "rows": float(rows), "width": float(width)},

@@ -12,6 +12,7 @@ from fanin.checks.families.scale.looking import (
     kernels,
     operation,
     sizes,
+    spelled,
 )
 from fanin.checks.families.scale.siblings import odd_ones
 from fanin.checks.finding import Finding, Severity
@@ -24,7 +25,10 @@ CONVENTION = math.sqrt(6)
 """He's standard deviation over PyTorch's default: the widest gap between formulas in wide use."""
 
 GROWN = 10.0
+"""Growth of the signal that counts as harm; see the rule for both."""
+
 SHRUNK = 100.0
+"""Loss of signal that does."""
 
 
 @rule("FI301", "scale off its use", Severity.WARNING, Probe.SIGNAL)
@@ -51,10 +55,11 @@ def off_its_use(evidence: Evidence) -> Iterator[Finding]:
     Threshold:
         A kernel counts when it is more than sqrt(6) off (He's formula over PyTorch's default), or
         holds a recognised slip. What the kernels of one plain stretch are off by must multiply up
-        to 10 above or 100 below, and the measured signal must have grown or shrunk as much:
-        gradients go with the signal and the curvature with its square, so a factor of 10 takes two
-        decades off the largest stable step. Too small is milder, because optimisers with a scale of
-        their own make up for it; there it takes two decades of signal.
+        to 10 above or 100 below, and the measured signal must have grown or shrunk as much. The
+        curvature goes with the square of the signal, so a factor of 10 takes two decades off the
+        largest stable step. Measured on the digits of scikit-learn, with 5 relu layers of 128 and
+        300 steps of SGD at 0.1: He's scale learns all, 10 above still does, 30 above diverges; 30
+        below loses 1 in 100, 100 below 8, and 1000 below 58. Adam gets through nearly all of it.
 
     Source:
         He et al. (2015), section 2.2; LeCun et al. (1998), Efficient BackProp, section 4.6, on the
@@ -72,8 +77,13 @@ def off_its_use(evidence: Evidence) -> Iterator[Finding]:
                 if name not in told.setdefault(cause, []):
                     told[cause].append(name)
     for named in told.values():
-        names = tuple(sorted(named, key=lambda name: -round(abs(math.log(_ratio(known[name]))), 1)))
+        names = tuple(sorted(named, key=lambda name: _order(known[name])))
         yield _finding(evidence, names, known)
+
+
+def _order(kernel: Kernel) -> tuple[float, bool]:
+    # To a tenth, so that chance does not choose; what the data feed has the less clear a need.
+    return -round(abs(math.log(_ratio(kernel))), 1), around(kernel.slot).fed_by == "input"
 
 
 def _finding(evidence: Evidence, names: tuple[str, ...], known: Mapping[str, Kernel]) -> Finding:
@@ -93,7 +103,7 @@ def _finding(evidence: Evidence, names: tuple[str, ...], known: Mapping[str, Ker
         "square"
         if large
         else "neither the signal nor the gradient gets through at its size",
-        f'nn.init.normal_({worst.name}, std={std:.3g}), or fanin.init_(model, "auto")',
+        f'nn.init.normal_({spelled(worst.name)}, std={std:.3g}), or fanin.init_(model, "auto")',
         title=f"weights {'far too large' if large else 'far too small'} for what they sum over",
         fixes=fixes(evidence, names),
         facts={"ratio": ratio, "std": worst.values.std, "wanted": std},

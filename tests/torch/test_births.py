@@ -1,0 +1,262 @@
+"""Who wrote what, for every way to write."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fanin import FaninError
+from fanin.torch.births import record
+
+
+def writes(births, name):
+    return [(write.function, write.by) for write in births.of(name).writes]
+
+
+def line_of(write):
+    return write.frames[0].text
+
+
+def test_initialisers_are_named_with_their_arguments_and_line():
+    def build():
+        layer = nn.Linear(4, 2)
+        nn.init.trunc_normal_(layer.weight, std=0.02)
+        return layer
+
+    _, births = record(build)
+    last = births.of("weight").last
+    assert last.function == "nn.init.trunc_normal_"
+    assert "std=0.02" in last.arguments
+    assert line_of(last) == "nn.init.trunc_normal_(layer.weight, std=0.02)"
+    assert last.frames[0].function.endswith("build")
+    assert writes(births, "weight")[0] == ("nn.init.kaiming_uniform_", "constructor")
+    assert births.ok
+
+
+WAYS = {
+    "normal_": lambda w: w.data.normal_(),
+    "mul_": lambda w: w.detach().mul_(2),
+    "copy_": lambda w: w.data.copy_(torch.ones(2, 4)),
+    "__setitem__": lambda w: w.data.__setitem__([0, 1], 3.0),
+    "nn.init.orthogonal_": nn.init.orthogonal_,
+    "nn.init.xavier_uniform_": lambda w: nn.init.xavier_uniform_(w, gain=2.0),
+}
+
+
+@pytest.mark.parametrize("function", WAYS)
+def test_every_way_to_write_is_one_write(function):
+    def build():
+        layer = nn.Linear(4, 2)
+        WAYS[function](layer.weight)
+        return layer
+
+    model, births = record(build)
+    assert [name for name, _ in writes(births, "weight")] == ["nn.init.kaiming_uniform_", function]
+    after = births.of("weight").last.after
+    assert after.mean == pytest.approx(model.weight.mean().item(), abs=1e-6)
+    assert after.std == pytest.approx(model.weight.std(correction=0).item(), rel=1e-5)
+    assert not births.lost
+
+
+def test_memory_that_nobody_wrote_is_found_in_whole_and_in_part():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.whole = nn.Parameter(torch.empty(4))
+            self.part = nn.Parameter(torch.empty(4, 5))
+            self.part.data[1:] = 0.5
+            self.legacy = nn.Parameter(torch.Tensor(3, 2))
+            self.register_buffer("table", torch.empty(6))
+            self.fine = nn.Parameter(torch.empty(4).fill_(1))
+            self.cast = nn.Parameter(torch.empty(4).bfloat16())
+
+    model, births = record(Net)
+    missing = {birth.name: birth.unwritten for birth in births.tensors if birth.unwritten}
+    assert missing == {"whole": 1.0, "part": 0.25, "legacy": 1.0, "table": 1.0, "cast": 1.0}
+    assert torch.isnan(model.whole).all()
+    assert births.of("whole").allocation.function == "torch.empty"
+
+
+def test_a_nan_of_the_person_is_not_forgotten_memory():
+    _, births = record(lambda: nn.ParameterList([torch.full((3,), float("nan"))]))
+    assert births.tensors[0].unwritten == 0
+
+
+def test_meta_and_to_empty():
+    _, births = record(lambda: nn.Linear(4, 2, device="meta").to_empty(device="cpu"))
+    assert {birth.unwritten for birth in births.tensors} == {1.0}
+
+    def reset():
+        layer = nn.Linear(4, 2, device="meta").to_empty(device="cpu")
+        layer.reset_parameters()
+        return layer
+
+    _, births = record(reset)
+    assert births.ok
+    assert writes(births, "weight") == [("nn.init.kaiming_uniform_", "reset")]
+
+
+def test_loads_copies_and_casts_carry_on():
+    def build():
+        layer = nn.Linear(4, 2)
+        layer.load_state_dict(nn.Linear(4, 2).state_dict())
+        return nn.ModuleList([layer, copy.deepcopy(layer)]).to(torch.bfloat16)
+
+    _, births = record(build)
+    assert [name for name, _ in writes(births, "0.weight")] == [
+        "nn.init.kaiming_uniform_",
+        "load_state_dict",
+        "to",
+    ]
+    assert "deepcopy" in [name for name, _ in writes(births, "1.weight")]
+    assert births.ok
+
+
+def test_lost_writes():
+    def build():
+        layer = nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))
+        plain = nn.Linear(4, 4)
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(plain.weight[[0, 1]])
+        nn.init.ones_(plain.bias.clone())
+        return nn.ModuleDict({"normed": layer, "plain": plain})
+
+    _, births = record(build)
+    told = [(lost.into, lost.of, line_of(lost.write)) for lost in births.lost]
+    assert told == [
+        ("a derived tensor", told[0][1], "nn.init.zeros_(layer.weight)"),
+        ("a temporary", "plain.weight", "nn.init.zeros_(plain.weight[[0, 1]])"),
+        ("a temporary", "plain.bias", "nn.init.ones_(plain.bias.clone())"),
+    ]
+    assert told[0][1].startswith("normed.parametrizations.weight")
+
+
+def test_a_placeholder_swallows_a_write():
+    def build():
+        layer = nn.Linear(4, 2)
+        kept = layer.weight.data
+        layer.weight.data = torch.empty(0)
+        nn.init.normal_(layer.weight)
+        layer.weight.data = kept
+        return layer
+
+    _, births = record(build)
+    assert [(lost.into, lost.of) for lost in births.lost] == [("an empty placeholder", "weight")]
+
+
+def test_what_flows_into_the_model_is_not_lost():
+    def build():
+        layer = nn.Linear(4, 4)
+        drawn = torch.empty(4, 4)
+        nn.init.orthogonal_(drawn)
+        layer.weight.data.copy_(drawn * 0.5)
+        return layer
+
+    _, births = record(build)
+    assert births.ok
+
+
+def test_ties_are_one_tensor():
+    def build():
+        model = nn.ModuleDict({"table": nn.Embedding(5, 4), "head": nn.Linear(4, 5, bias=False)})
+        model["head"].weight = model["table"].weight
+        return model
+
+    _, births = record(build)
+    assert [(birth.name, birth.aliases) for birth in births.tensors] == [
+        ("table.weight", ("head.weight",))
+    ]
+
+
+def test_methods_that_never_ran():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(2, 2)
+            self.init_head()
+
+        def init_head(self):
+            pass
+
+        def _init_weights(self):
+            nn.init.zeros_(self.fc.weight)
+
+    _, births = record(Net)
+    assert [name.rpartition(".")[2] for name, _ in births.uncalled] == ["_init_weights"]
+    assert births.uncalled[0][1].text == "def _init_weights(self):"
+    assert not hasattr(Net.init_head, "__wrapped__")
+
+
+def test_streams_tell_copies_from_draws():
+    def build():
+        layers = nn.ModuleList()
+        for seed in (0, 0, 1):
+            torch.manual_seed(seed)
+            layers.append(nn.Linear(4, 4))
+        return layers
+
+    _, births = record(build)
+    streams = [births.of(f"{place}.weight").last.stream for place in range(3)]
+    assert streams[0] == streams[1] != streams[2]
+
+
+def test_a_parametrised_weight_is_found_by_its_own_name():
+    _, births = record(lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 2)))
+    assert births.of("weight").name == "parametrizations.weight.original1"
+
+
+def test_the_process_is_left_as_it_was():
+    def state():
+        return (
+            torch.get_rng_state().tolist(),
+            np.random.get_state()[1].tolist(),  # noqa: NPY002
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            nn.Module.__init__,
+        )
+
+    def interrupted():
+        torch.set_default_dtype(torch.float64)
+        torch.rand(3)
+        raise KeyboardInterrupt
+
+    before = state()
+    record(lambda: nn.Linear(3, 3))
+    assert state() == before
+    with pytest.raises(KeyboardInterrupt):
+        record(interrupted)
+    assert state() == before
+
+
+def test_recording_changes_no_number():
+    torch.manual_seed(7)
+    plain = nn.TransformerEncoderLayer(16, 2, 32)
+    recorded, _ = record(lambda: nn.TransformerEncoderLayer(16, 2, 32), seed=7)
+    for one, other in zip(plain.parameters(), recorded.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_builds_that_fail_say_where():
+    def build():
+        return nn.Linear("a", 2)
+
+    with pytest.raises(FaninError, match=r"the build fails at .*test_births\.py:\d+: TypeError"):
+        record(build)
+    with pytest.raises(FaninError, match=r"must return a torch\.nn\.Module, and returned int"):
+        record(lambda: 3)
+
+
+ODD = {
+    "lazy": lambda: nn.LazyLinear(3),
+    "meta": lambda: nn.Linear(2, 2, device="meta"),
+    "complex": lambda: nn.Linear(2, 2, dtype=torch.complex64),
+    "empty": lambda: nn.ParameterList([torch.zeros(()), torch.zeros(0)]),
+    "sparse": lambda: nn.Embedding(5, 3, sparse=True),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_models_are_recorded_too(kind):
+    assert record(ODD[kind])[1].tensors
