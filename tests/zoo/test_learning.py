@@ -15,6 +15,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Initializing zero-element tensors:UserWarning"),
 ]
 STEPS, RATE = 40, 1e-3
+TAUGHT = {"generative/dcgan_generator", "agents/deterministic_policy"}
+"""These learn from another network, which is not there."""
 
 
 def losses(case: Case) -> list[float]:
@@ -50,7 +52,9 @@ def loss_of(case: Case, model: nn.Module, batch: tuple[Any, ...]) -> Tensor:
     return output if output.ndim == 0 else (output - batch[-1]).square().mean()
 
 
-@pytest.mark.parametrize("case", [*CASES, *HUGGING], ids=str)
+@pytest.mark.parametrize(
+    "case", [case for case in (*CASES, *HUGGING) if case.name not in TAUGHT], ids=str
+)
 def test_it_learns(case: Case) -> None:
     seen = losses(case)
     assert statistics.fmean(seen[-5:]) < statistics.fmean(seen[:5])

@@ -68,7 +68,7 @@ class Gpt(nn.Module):
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
-        if isinstance(module, nn.Linear) and module.bias is not None:
+        if isinstance(module, nn.Linear) and "bias" in dict(module.named_parameters()):
             nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> Tensor:

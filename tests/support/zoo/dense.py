@@ -312,6 +312,8 @@ DENSE.add("hypernetwork", Hypernetwork, classified(32, 20), cross_entropy)
 class SplineLayer(nn.Module):
     """Kolmogorov-Arnold: on every edge a base activation and a bump for each knot."""
 
+    knots: Tensor
+
     def __init__(self, fan_in: int, fan_out: int, knots: int = 6) -> None:
         super().__init__()
         self.register_buffer("knots", torch.linspace(-2, 2, knots))

@@ -205,6 +205,9 @@ GENERATIVE.add(
 class Masked(nn.Module):
     """MADE: each output sees only the inputs before it; the masks are buffers."""
 
+    inward: Tensor
+    outward: Tensor
+
     def __init__(self, width: int = 16, hidden: int = 64) -> None:
         super().__init__()
         self.first, self.second = nn.Linear(width, hidden), nn.Linear(hidden, width)

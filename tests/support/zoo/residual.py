@@ -167,7 +167,7 @@ class Dit(nn.Module):
         nn.init.normal_(self.time[0].weight, std=0.02)
         nn.init.normal_(self.time[2].weight, std=0.02)
         for layer in (
-            *(block.modulation[1] for block in self.blocks),
+            *(part.modulation[1] for part in self.modules() if isinstance(part, DitBlock)),
             self.modulation[1],
             self.out,
         ):

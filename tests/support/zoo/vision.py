@@ -251,11 +251,11 @@ class Capsules(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         small = self.squash(self.second(self.first(x).relu()).flatten(1).unflatten(1, (-1, 8)))
         votes = torch.einsum("bni,cnio->bcno", small, self.votes)
-        agreement = torch.zeros(votes.shape[:3])
-        for _ in range(2):
-            whole_ = self.squash((agreement.softmax(1)[..., None] * votes).sum(2))
-            agreement = agreement + torch.einsum("bcno,bco->bcn", votes, whole_)
-        return whole_.norm(dim=-1)
+        # Two rounds: what all say first, and what those say that agree with it.
+        large = self.squash(votes.mean(2))
+        agreement = torch.einsum("bcno,bco->bcn", votes, large)
+        large = self.squash((agreement.softmax(1)[..., None] * votes).sum(2))
+        return large.norm(dim=-1)
 
 
 def margin(output: Tensor, target: Tensor) -> Tensor:

@@ -2,10 +2,12 @@
 
 import copy
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import prune
 
 from zoo.case import Cage
 from zoo.data import classified, cross_entropy, normal, regressed, spoken, squared
@@ -52,7 +54,7 @@ def without_grad() -> nn.Module:
 @WAYS.healthy(FEATURES, cross_entropy)
 def through_data() -> nn.Module:
     model = small()
-    for layer in model[::2]:
+    for layer in (part for part in model if isinstance(part, nn.Linear)):
         layer.weight.data.normal_(0, math.sqrt(2 / layer.in_features))
         layer.bias.data.fill_(0)
     return model
@@ -111,7 +113,7 @@ def loaded_by_assignment() -> nn.Module:
 @WAYS.healthy(FEATURES, cross_entropy)
 def assigned_parameters() -> nn.Module:
     model = small()
-    for layer in model[::2]:
+    for layer in (part for part in model if isinstance(part, nn.Linear)):
         layer.weight = nn.Parameter(torch.randn_like(layer.weight) / math.sqrt(layer.in_features))
         layer.bias = nn.Parameter(torch.zeros_like(layer.bias))
     return model
@@ -122,7 +124,7 @@ def from_numbers() -> nn.Module:
     model = small()
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
-        for layer in model[::2]:
+        for layer in (part for part in model if isinstance(part, nn.Linear)):
             drawn = torch.randn(layer.weight.shape, generator=generator).numpy()
             layer.weight.copy_(torch.from_numpy(drawn / math.sqrt(layer.in_features)))
     return model
@@ -137,7 +139,8 @@ def lazy() -> nn.Module:
 
 @WAYS.healthy(FEATURES, cross_entropy)
 def compiled() -> nn.Module:
-    return torch.compile(small(), backend="eager")
+    model: Any = torch.compile(small(), backend="eager")
+    return model
 
 
 @WAYS.healthy(FEATURES, cross_entropy)
@@ -221,7 +224,7 @@ def orthogonal_parametrisation() -> nn.Module:
 @WAYS.healthy(FEATURES, cross_entropy)
 def pruned() -> nn.Module:
     model = small()
-    nn.utils.prune.l1_unstructured(model[2], "weight", amount=0.5)
+    prune.l1_unstructured(model[2], "weight", amount=0.5)
     return model
 
 

@@ -13,13 +13,13 @@ HUGGING: tuple[Case, ...] = (*ENCODERS, *DECODERS, *PAIRS, *PICTURES, *SERIES)
 DAILY = frozenset(
     f"transformers/{name}"
     for name in (
-        "AlbertForMaskedLM", "BertForMaskedLM", "DebertaForSequenceClassification",
+        "AlbertForMaskedLM", "BertForMaskedLM",
         "DebertaV2ForTokenClassification", "DistilBertForMaskedLM", "ElectraForMaskedLM",
-        "FunnelForMaskedLM", "LongformerForMaskedLM", "MobileBertForMaskedLM",
-        "RobertaForMaskedLM", "SplinterForQuestionAnswering", "XLNetLMHeadModel",
+        "FunnelForMaskedLM", "XLNetLMHeadModel",
+        "RobertaForMaskedLM", "SplinterForQuestionAnswering",
         "BloomForCausalLM", "CTRLLMHeadModel", "CohereForCausalLM", "FalconForCausalLM",
         "GPT2LMHeadModel", "GPTJForCausalLM", "GPTNeoForCausalLM", "GPTNeoXForCausalLM",
-        "Gemma2ForCausalLM", "GemmaForCausalLM", "GraniteForCausalLM", "LlamaForCausalLM",
+        "GemmaForCausalLM", "GraniteForCausalLM", "LlamaForCausalLM",
         "MambaForCausalLM", "MistralForCausalLM", "MixtralForCausalLM", "OPTForCausalLM",
         "Olmo2ForCausalLM", "Phi3ForCausalLM", "PhiForCausalLM", "Qwen2ForCausalLM",
         "Qwen2MoeForCausalLM", "Qwen3ForCausalLM", "StableLmForCausalLM",
@@ -28,7 +28,7 @@ DAILY = frozenset(
         "ConvNextForImageClassification", "Dinov2ForImageClassification",
         "ResNetForImageClassification", "SegformerForImageClassification",
         "SwinForImageClassification", "ViTForImageClassification", "ViTMAEForPreTraining",
-        "CLIPModel", "Wav2Vec2ForCTC", "WhisperForConditionalGeneration",
+        "Wav2Vec2ForCTC", "WhisperForConditionalGeneration",
         "PatchTSTForPrediction",
     )
 )  # fmt: skip
