@@ -85,12 +85,17 @@ class Line:
         sizes, gradients = self.sizes, [point.gradient for point in self.points]
         if self.backward is None:
             return (self.forward,)
+        if not self.by_spread:
+            # One example, or equal ones: what carries a difference forward is what carries a
+            # gradient back, and a bias keeps up the size of the rest.
+            first = next(gradient for gradient in gradients if gradient > 0)
+            sizes = tuple(first / gradient if gradient > 0 else 1.0 for gradient in gradients)
         last = next(gradient for gradient in reversed(gradients) if gradient > 0)
         between = [
             size / sizes[0] * gradient / last
             for size, gradient in zip(sizes[:-1], gradients[1:], strict=True)
         ]
-        return (gradients[0] / last, *between, self.forward)
+        return (gradients[0] / last, *between, sizes[-1] / sizes[0])
 
     @property
     def strength(self) -> float:
