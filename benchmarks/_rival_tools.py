@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from _faults import CLASSES, Case, digits
+from _faults import Case, digits
 
 Batch = tuple[Tensor, Tensor]
 
@@ -97,12 +97,13 @@ def checklist(model: nn.Module, inputs: Tensor, target: Tensor) -> Iterator[str]
 
     data = torch.utils.data.TensorDataset(inputs, target)
     loader = torch.utils.data.DataLoader(data, batch_size=len(inputs))
+    classes = model(inputs).shape[-1]
     steps: list[Callable[[], None]] = [
         lambda: tool.assert_balanced_classification_cross_entropy_loss_at_init(
-            model, loader, num_classes=CLASSES, device="cpu", loss_fn=loss
+            model, loader, num_classes=classes, device="cpu", loss_fn=loss
         ),
         lambda: tool.assert_balanced_classification_cross_entropy_init_calibrated(
-            model, loader, num_classes=CLASSES, device="cpu"
+            model, loader, num_classes=classes, device="cpu"
         ),
         lambda: tool.assert_non_zero_gradients(model, loader, device="cpu"),
     ]

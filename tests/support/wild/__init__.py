@@ -18,6 +18,7 @@ from wild import (
     symmetry,
 )
 from wild.harness import Case, Control
+from wild.unseen import MISSED as MISSED
 from wild.unseen import UNSEEN as UNSEEN
 
 _BUGS = (memory, meta, applied, overwritten, symmetry, scale, answer, structure, declared, laws,

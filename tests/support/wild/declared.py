@@ -173,7 +173,9 @@ def field_nobody_reads(mended: bool) -> nn.Module:
                 if isinstance(child, nn.Linear) and name != "lm_head":
                     key = "output_layer_init_method" if name == "c_proj" else "init_method"
                     default = lambda w: nn.init.normal_(w, std=0.02 / math.sqrt(2 * self.depth))  # noqa: E731
-                    (options.get(key) or default)(child.weight)
+                    parts = child.weight.chunk(3 if name == "c_attn" else 1)
+                    for part in parts:
+                        (options.get(key) or default)(part)
 
     return Model()
 
@@ -195,7 +197,7 @@ def bare_parameters(mended: bool) -> nn.Module:
             self.apply(self._init_weights)
             if mended:
                 for p in (self.cls_token, self.pos_embed):
-                    nn.init.trunc_normal_(p, std=0.02, a=-0.04, b=0.04)
+                    nn.init.trunc_normal_(p, std=0.02 / 0.8796, a=-0.0455, b=0.0455)
 
         def _init_weights(self, module: nn.Module) -> None:
             if isinstance(module, nn.Linear | nn.Conv2d):

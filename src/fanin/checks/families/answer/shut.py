@@ -6,6 +6,7 @@ from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 from fanin.recipes import Role
+from fanin.trace import Kind
 
 
 @rule("FI604", "nothing learns", Severity.ERROR, Probe.SIGNAL, symptom=True)
@@ -39,7 +40,8 @@ def nothing_learns(evidence: Evidence) -> Iterator[Finding]:
     if not kernels or not evidence.stuck.issuperset(kernels):
         return
     ops = evidence.trace.ops if evidence.trace is not None else ()
-    if any(op.forward is not None and op.forward.dead == 1 for op in ops):
+    units = (op.forward for op in ops if op.kind is Kind.ACTIVATION)
+    if any(signal is not None and signal.dead == 1 for signal in units):
         return  # a layer that is dead is told as such
     if all(evidence.values[name].zero == evidence.values[name].count for name in kernels):
         return

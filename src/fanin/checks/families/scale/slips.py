@@ -11,9 +11,9 @@ from fanin.checks.families.scale.looking import Kernel, absorbed, fixes, kernels
 from fanin.checks.families.scale.use import CONVENTION
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
-from fanin.recipes import Mistake, mistaken
+from fanin.recipes import Held, Mistake, mistaken
 from fanin.recipes.formulas import likeness
-from fanin.recipes.network import stands
+from fanin.recipes.network import around, stands
 from fanin.recipes.slips import explaining
 from fanin.schemes import Scheme, normal, uniform
 from fanin.trace import Place
@@ -93,13 +93,13 @@ def _groups(evidence: Evidence, known: dict[str, Kernel]) -> Iterator[list[_Slip
             slip = _typed(kernel, request.scheme)
             if slip is not None:
                 typed.setdefault(slip.family, []).append(_Slip(kernel, slip))
-        else:
+        elif request is None or "gain" not in request.arguments:
             held = held_of(kernel.values)
             looks = likeness(kernel.slot, held)
             # A fixed number such as 0.05 explains a kernel, but not why its neighbours differ.
             if looks and not looks.startswith(_FIXED):
                 continue
-            for slip in explaining(kernel.slot, held):
+            for slip in _explaining(kernel, held):
                 fitting.setdefault(slip.family, []).append(_Slip(kernel, slip))
                 if not looks:
                     certain.add((slip.family, kernel.name))
@@ -113,6 +113,17 @@ def _groups(evidence: Evidence, known: dict[str, Kernel]) -> Iterator[list[_Slip
         if sure and _spreads(group) > 1:
             taken |= {slip.kernel.name for slip in group}
             yield group
+
+
+def _explaining(kernel: Kernel, held: Held) -> list[Mistake]:
+    return [slip for slip in explaining(kernel.slot, held) if not _by_gain(kernel, slip)]
+
+
+def _by_gain(kernel: Kernel, slip: Mistake) -> bool:
+    """Tell whether the gain of tanh explains the factor: 5 / 3 is next to the root of 3."""
+    here = around(kernel.slot)
+    near = abs(math.log(kernel.values.std / slip.std * 3 / 5)) < kernel.error + 0.05
+    return near and "tanh" in (here.fed_by, here.followed_by)
 
 
 _FIXED = ("normal(", "uniform(", "truncated_normal(")

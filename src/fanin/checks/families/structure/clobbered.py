@@ -58,7 +58,7 @@ def tie_clobbered(evidence: Evidence) -> Iterator[Finding]:
         birth = None if evidence.births is None else evidence.births.of(slot.name)
         two = _two_rules(birth) if slot.aliases and birth is not None else None
         if two is not None:
-            yield _disagree(slot.names, *two)
+            yield _disagree(slot.names, *two, fine=logits is not None and logits < 1.5)
 
 
 def _too_large(slot: Slot, std: float, logits: float) -> Finding:
@@ -80,10 +80,11 @@ def _too_large(slot: Slot, std: float, logits: float) -> Finding:
     )
 
 
-def _disagree(names: tuple[str, ...], first: Write, last: Write) -> Finding:
+def _disagree(names: tuple[str, ...], first: Write, last: Write, *, fine: bool) -> Finding:
     return Finding(
         "FI702",
-        Severity.WARNING,
+        # The projection decides how the loss starts; where it is served, the order is right.
+        Severity.INFO if fine else Severity.WARNING,
         names,
         f"{first.frames[0]} gave it std {figure(first.after.std)}, then {last.frames[0]} gave the "
         f"same memory std {figure(last.after.std)}",
