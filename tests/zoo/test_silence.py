@@ -78,6 +78,7 @@ def test_the_zoo_is_large_and_its_names_are_its_own() -> None:
 def test_what_is_at_fault_gets_a_warning_that_names_it(case: Case) -> None:
     fault, report = AT_FAULT[case.name], of_the_build(case)
     found = [one for one in report.findings if one.severity is not Severity.INFO]
-    assert {one.code for one in found} == {fault.code}
+    assert fault.code in {one.code for one in found}
     assert {one.severity for one in found} == {Severity.WARNING}
-    assert all(name.endswith(fault.tensors) for one in found for name in one.where)
+    told = [one for one in found if one.code == fault.code]
+    assert all(name.endswith(fault.tensors) for one in told for name in one.where)

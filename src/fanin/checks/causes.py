@@ -118,7 +118,8 @@ def _explains(cause: Finding, symptom: Finding) -> bool:
     if len(named & seen) >= COVERED * len(seen):
         return True
     if symptom.code == LOSS:
-        return cause.code == "FI301" and float(cause.facts.get("ratio", 0.0)) > 1
+        large = cause.code == "FI301" and float(cause.facts.get("ratio", 0.0)) > 1
+        return large or cause.code in GROWING
     if symptom.code.startswith("FI4"):
         return cause.code == "FI301" and bool(named & seen)
     layers = {name.rpartition(".")[0] for name in named}

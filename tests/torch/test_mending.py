@@ -1,0 +1,92 @@
+"""Mends applied and proven, and what must not be touched left alone."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from fanin import FaninError, check
+from fanin.checks import Severity
+
+torch.manual_seed(0)
+BATCH = torch.randn(64, 64), torch.arange(64) % 10
+
+
+def small(std=0.01):
+    torch.manual_seed(1)
+    layers = [part for _ in range(8) for part in (nn.Linear(64, 64), nn.ReLU())]
+    model = nn.Sequential(*layers, nn.Linear(64, 10))
+    for layer in model[::2]:
+        nn.init.normal_(layer.weight, std=std)
+    return model
+
+
+def test_what_is_fixed_is_healthy_and_trains():
+    model = small()
+    report = check(model, *BATCH, fix=True)
+    assert report.ok
+    assert len(report.fixed) >= 7
+    assert "(std 0.01" in report.fixed[0]
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(BATCH[0]), BATCH[1])
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 1.0
+
+
+def test_only_the_named_tensors_change():
+    model = small()
+    model[3] = nn.Identity()
+    before = copy.deepcopy(model.state_dict())
+    report = check(model, *BATCH, fix=True)
+    changed = {
+        name for name, now in model.state_dict().items() if not torch.equal(now, before[name])
+    }
+    assert changed == {line.partition(": ")[0] for line in report.fixed}
+    assert all(name.endswith("weight") for name in changed)
+
+
+def test_frozen_tensors_are_left_alone():
+    model = small().requires_grad_(False)
+    model[16].requires_grad_(True)
+    before = copy.deepcopy(model.state_dict())
+    check(model, *BATCH, fix=True)
+    for name in ("0.weight", "2.weight", "14.weight"):
+        assert torch.equal(model.state_dict()[name], before[name])
+
+
+def test_nothing_to_fix_changes_nothing():
+    model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    before = copy.deepcopy(model.state_dict())
+    report = check(model, *BATCH, fix=True)
+    assert report.fixed == ("nothing was changed: no finding has a safe fix",)
+    assert all(torch.equal(now, before[name]) for name, now in model.state_dict().items())
+
+
+def test_a_proof_shows_the_harm_and_keeps_the_model():
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    report = check(model, *BATCH, prove=True)
+    (told,) = report.findings
+    assert told.severity is Severity.ERROR
+    assert any(said.startswith("proof: in 50 steps") for said in told.consequences)
+    assert all(torch.equal(now, before[name]) for name, now in model.state_dict().items())
+
+
+def test_what_trains_as_well_falls_by_one():
+    torch.manual_seed(2)
+    parts = [part for _ in range(4) for part in (nn.Linear(64, 64), nn.LayerNorm(64), nn.ReLU())]
+    model = nn.Sequential(*parts, nn.Linear(64, 10))
+    model[6].weight.data.div_(50)
+    plain, proven = (check(model, *BATCH, prove=prove) for prove in (False, True))
+    for before in plain.findings:
+        after = next(one for one in proven.findings if one.code == before.code)
+        assert after.severity.rank >= before.severity.rank
+
+
+def test_a_proof_needs_a_batch():
+    with pytest.raises(FaninError, match="a proof trains the model on a batch"):
+        check(nn.Linear(2, 2), prove=True)
