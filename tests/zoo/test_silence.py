@@ -77,8 +77,8 @@ def test_the_zoo_is_large_and_its_names_are_its_own() -> None:
 @pytest.mark.parametrize("case", daily(case for case in HUGGING if case.name in AT_FAULT))
 def test_what_is_at_fault_gets_a_warning_that_names_it(case: Case) -> None:
     fault, report = AT_FAULT[case.name], of_the_build(case)
-    found = [one for one in report.findings if one.severity is not Severity.INFO]
-    assert fault.code in {one.code for one in found}
-    assert {one.severity for one in found} == {Severity.WARNING}
-    told = [one for one in found if one.code == fault.code]
+    told = [one for one in report.findings if one.code == fault.code]
+    assert told
+    # What a library does to its own layer is no fault of the person's, and a remark.
+    assert all(one.severity is not Severity.ERROR for one in told)
     assert all(name.endswith(fault.tensors) for one in told for name in one.where)

@@ -23,7 +23,7 @@ class Fault:
 
 _LOST = Fault(
     "FI104",
-    ("pos_conv_embed.conv.parametrizations.weight.original0",
+    ("pos_conv_embed.conv.weight", "pos_conv_embed.conv.parametrizations.weight.original0",
      "pos_conv_embed.conv.parametrizations.weight.original1"),
     "_init_weights fills conv.weight of the positional convolution with "
     "normal(std=2 / sqrt(kernel * channels)), but weight_norm makes that tensor anew at every use: "
