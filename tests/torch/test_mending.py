@@ -1,6 +1,7 @@
 """Mends applied and proven, and what must not be touched left alone."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ def small(std=0.01):
     torch.manual_seed(1)
     layers = [part for _ in range(8) for part in (nn.Linear(64, 64), nn.ReLU())]
     model = nn.Sequential(*layers, nn.Linear(64, 10))
-    for layer in model[::2]:
+    for layer in list(model)[::2]:
         nn.init.normal_(layer.weight, std=std)
     return model
 
@@ -28,7 +29,7 @@ def test_what_is_fixed_is_healthy_and_trains():
     assert report.ok
     assert len(report.fixed) >= 7
     assert "(std 0.01" in report.fixed[0]
-    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    optimizer, loss = torch.optim.SGD(model.parameters(), 0.1), torch.tensor(math.inf)
     for _ in range(150):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(BATCH[0]), BATCH[1])
