@@ -64,7 +64,7 @@ def test_eight_small_layers_are_one_error_with_its_cause():
     torch.manual_seed(0)
     layers = [part for _ in range(8) for part in (nn.Linear(64, 64), nn.ReLU())]
     model = nn.Sequential(*layers, nn.Linear(64, 10))
-    for layer in model[::2]:
+    for layer in list(model)[::2]:
         nn.init.normal_(layer.weight, std=0.01)
         nn.init.zeros_(layer.bias)
     report = check(model, torch.randn(64, 64), torch.arange(64) % 10)

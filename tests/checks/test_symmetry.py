@@ -2,6 +2,7 @@
 
 import copy
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ def remarks(model):
     return {one.code for one in report.findings if one.severity is Severity.INFO}
 
 
-def stack(*widths):
+def stack(*widths) -> Any:
     layers = []
     for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
@@ -35,7 +36,7 @@ def stack(*widths):
 
 def test_constant_layers_stay_one_unit():
     model = stack(20, 16, 16, 4)
-    for layer in model[::2]:
+    for layer in list(model)[::2]:
         nn.init.constant_(layer.weight, 0.05)
         nn.init.zeros_(layer.bias)
     one = found(model)["FI201"]

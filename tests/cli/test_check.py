@@ -1,0 +1,198 @@
+"""`fanin check`, `blame`, `lock` and `diff` as a person types them."""
+
+import json
+import subprocess
+import sys
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fanin.checks.formats import SCHEMA
+
+SCRIPT = """
+import torch
+from torch import nn
+
+def good():
+    print("building")
+    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+
+def bad():
+    model = good()
+    model[0].bias = nn.Parameter(torch.empty(16))
+    nn.init.normal_(model[2].weight.clone(), std=3)
+    return model
+
+def waved():
+    model = good()
+    model[0].bias = nn.Parameter(torch.empty(16))  # fanin: ignore[FI101]
+    return model
+
+def small():
+    layers = [part for _ in range(8) for part in (nn.Linear(64, 64), nn.ReLU())]
+    model = nn.Sequential(*layers, nn.Linear(64, 10))
+    for layer in list(model)[::2]:
+        nn.init.normal_(layer.weight, std=0.01)
+        nn.init.zeros_(layer.bias)
+    return model
+
+def batch():
+    return torch.randn(64, 8), torch.arange(64) % 4
+
+def loss(output, target):
+    return nn.functional.cross_entropy(output, target)
+
+def fails():
+    raise RuntimeError("no GPU here")
+"""
+
+
+@pytest.fixture(autouse=True)
+def script(tmp_path, monkeypatch):
+    (tmp_path / "net.py").write_text(SCRIPT)
+    monkeypatch.chdir(tmp_path)
+    sys.modules.pop("net", None)
+    return tmp_path
+
+
+def test_a_sound_start_ends_with_zero(run):
+    outcome = run("check net.py:good --batch net.py:batch --loss net.py:loss")
+    assert outcome.status == 0
+    assert outcome.out.startswith("nothing is wrong with 4 tensors; birth ")
+    assert "building" not in outcome.out
+    assert "building" in outcome.err
+
+
+def test_findings_end_with_one_and_name_the_line(run):
+    outcome = run("check net.py:bad --batch net.py:batch")
+    assert outcome.status == 1
+    assert "error[FI101]" in outcome.out
+    assert "net.py:11 in bad: model[0].bias = nn.Parameter(torch.empty(16))" in outcome.out
+    assert "warning[FI104]" in outcome.out
+    assert run("check net.py:bad --batch net.py:batch --select FI5").status == 0
+    assert run("check net.py:bad --batch net.py:batch --ignore FI1").status == 0
+
+
+def test_a_comment_waves_a_finding_off(run):
+    outcome = run("check net.py:waved --batch net.py:batch")
+    assert "FI101" not in outcome.out
+
+
+def test_the_limit_is_chosen(run, script):
+    (script / "pyproject.toml").write_text('[tool.fanin.check]\nignore = ["FI101", "FI102"]\n')
+    assert run("check net.py:bad --probes values,birth").status == 1
+    assert run("check net.py:bad --probes values,birth --fail-on error").status == 0
+
+
+@pytest.mark.parametrize("form", ["json", "junit", "sarif", "github", "html"])
+def test_every_form_is_written(run, script, form):
+    outcome = run(f"check net.py:bad --batch net.py:batch --format {form} -o report.{form}")
+    assert outcome.status == 1
+    text = (script / f"report.{form}").read_text()
+    if form == "json":
+        jsonschema.validate(json.loads(text), SCHEMA)
+    if form == "junit":
+        assert ET.fromstring(text).attrib["name"] == "fanin check"
+    assert "FI101" in text
+
+
+def test_json_on_stdout_is_json_alone(run):
+    jsonschema.validate(json.loads(run("check net.py:good --json").out), SCHEMA)
+
+
+def test_a_shape_makes_a_batch(run):
+    outcome = run("check net.py:small --input 64x64 --classes 10")
+    assert outcome.status == 1
+    assert "below he_normal for fan_in 64" in outcome.out
+
+
+def test_fixed_and_saved(run, script):
+    outcome = run("check net.py:small --input 64x64 --classes 10 --fix --save fixed.safetensors")
+    assert outcome.status == 0
+    assert outcome.out.count("fixed: ") >= 7
+    assert (script / "fixed.safetensors").is_file()
+    assert run("check fixed.safetensors").status == 0
+
+
+def test_weights_alone(run):
+    save_file({"a.weight": torch.tensor([1.0, float("nan")])}, "broken.safetensors")
+    outcome = run("check broken.safetensors")
+    assert outcome.status == 1
+    assert "error[FI102]" in outcome.out
+    assert "birth" not in outcome.out
+
+
+def test_locked_kept_and_changed(run):
+    assert run("lock net.py:good -o fanin.lock").status == 0
+    assert run("check net.py:good --lock fanin.lock").status == 0
+    changed = run("check net.py:bad --lock fanin.lock --select FI8")
+    assert changed.status == 1
+    assert "not as locked: values" in changed.out
+    assert run("diff fanin.lock net.py:good").status == 0
+    assert run("diff net.py:good net.py:good --other-seed 1").status == 0
+    assert run("diff fanin.lock net.py:small --json").status == 1
+
+
+def test_blame(run):
+    outcome = run("blame net.py:bad")
+    assert outcome.status == 1
+    assert outcome.out.splitlines()[2].startswith("1 never written, in whole or in part: 0.bias.")
+    assert run("blame net.py:good").status == 0
+    told = json.loads(run("blame net.py:good --json").out)
+    assert told["tensors"][0]["writes"][0]["function"] == "nn.init.kaiming_uniform_"
+    assert "Writes to 0.weight" in run('blame net.py:good --tensor "0.*"').out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("check net.py:fails", "the build fails at"),
+        ("check net.py:nothing", "has no nothing"),
+        ("check net.py:good --probes vales", "there is no probe 'vales'"),
+        ("check net.py:good --ignore FI9", 'no rule is called "FI9"'),
+        ("check net.py:good --fail-on bad", "must be one of error, warning, info"),
+        ("check net.py:good --classes 4", "need a shape"),
+        ("check net.py:good --input 8y8", "is a shape such as"),
+        ("check net.py:good --batch net.py:batch --input 8x8", "leave out --input"),
+        ("check net.py:good --input 8x5", "failed in 0 (Linear) on the batch"),
+        ("check net.py:good --plan gtp2", "gtp2"),
+        ("check net.py:good --lock nowhere.lock", "there is no file nowhere.lock"),
+        ("check nowhere.safetensors", "there is no file nowhere.safetensors"),
+        ("check net.py:good --ranks 2 --probes values", "ranks builds the model in several"),
+        ("check net.py:good --prove", "a proof trains the model on a batch"),
+        ("check net.py:good --save x.safetensors", "--save keeps what --fix mended"),
+        ("explain FI999", 'there is no rule "FI999"'),
+        ("diff net.py:good net.py:good --rename x", "--rename is written OLD=NEW"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_two(run, line, said):
+    outcome = run(line)
+    assert outcome.status == 2
+    assert said in outcome.err
+    assert outcome.out == ""
+
+
+def test_every_rule_has_a_page_with_all_headings(run):
+    from fanin.checks import rules
+    from fanin.checks.rule import HEADINGS
+
+    for rule in rules():
+        page = run(f"explain {rule.code}").out
+        missing = [heading for heading in HEADINGS if f"\n{heading}:" not in page]
+        assert not missing, (rule.code, missing)
+    assert len({rule.code for rule in rules()}) == len(rules())
+
+
+def test_an_ascii_pipe_is_enough(script):
+    done = subprocess.run(
+        [sys.executable, "-m", "fanin", "check", "net.py:good", "--quiet"],
+        cwd=script,
+        env={"PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
