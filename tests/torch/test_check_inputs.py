@@ -125,7 +125,7 @@ def test_a_model_without_parameters_says_so():
 
 
 def test_lazy_models_have_to_see_a_batch_first():
-    with pytest.raises(FaninError, match="(?i)lazy|shape"):
+    with pytest.raises(FaninError, match=r"(?i)lazy|shape"):
         check(nn.LazyLinear(4), INPUTS)
 
 
