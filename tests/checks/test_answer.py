@@ -81,7 +81,7 @@ def test_a_loss_is_too_high_when_logits_are(scale):
 
 def test_a_wrong_bias_is_named():
     model = network()
-    nn.init.constant_(model[2].bias[3:4].detach(), 12)
+    nn.init.constant_(list(model)[2].bias[3:4].detach(), 12)
     assert codes(model, CLASSES)["FI601"].where == ("2.bias",)
 
 
