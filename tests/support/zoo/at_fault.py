@@ -38,6 +38,23 @@ AT_FAULT: dict[str, Fault] = {
         "its default 0: no weight is negative, and one direction holds three quarters of each "
         "kernel (E[w]**2 / E[w**2] of a uniform law on [0, b])",
     ),
+    "transformers/NemotronForCausalLM": Fault(
+        "FI704",
+        ("layernorm.weight", "norm.weight"),
+        "the norm computes with 1 + weight, and the weight starts at 1: every gain is 2",
+    ),
+    "transformers/MobileViTForImageClassification": Fault(
+        "FI704",
+        ("normalization.weight",),
+        "_init_weights treats batch norms like convolutions and draws their gains from "
+        "normal(0, 0.02), so that every norm puts out a fiftieth of what it should",
+    ),
+    "transformers/MT5ForConditionalGeneration": Fault(
+        "FI702",
+        ("shared.weight", "embed_tokens.weight", "lm_head.weight"),
+        "with the tables tied, the embedding of std 1 is the head as well, and nothing scales the "
+        "logits down: the loss starts near four times ln 100",
+    ),
     **{
         f"transformers/{kind}ForCTC": _LOST
         for kind in ("Wav2Vec2", "Hubert", "WavLM", "UniSpeech", "SEW")
