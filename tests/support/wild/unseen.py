@@ -33,7 +33,6 @@ MISSED: dict[str, str] = {
     "B119": "a branch beside a frozen network, too large only for whoever knows that it was to be "
     "small",
     "B124": "gains at zero that open with the first step",
-    "B132": "told as a remark: the rule that came last serves the output",
     "B136": "one of several fused tables at zero, which its gradient opens",
     "B142": "new rows among old ones: told as a remark",
     "B159": "a leading direction that is nearly constant, within what chance gives a small matrix",

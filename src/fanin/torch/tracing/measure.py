@@ -197,5 +197,5 @@ def _correlation(products: NDArray[np.float64]) -> float | None:
     lengths = np.sqrt(np.diagonal(table))
     with np.errstate(invalid="ignore", divide="ignore"):
         cosines = table / np.outer(lengths, lengths)
-    mean = float((cosines.sum() - np.trace(cosines)) / (count * (count - 1)))
+        mean = float((cosines.sum() - np.trace(cosines)) / (count * (count - 1)))
     return None if math.isnan(mean) else mean

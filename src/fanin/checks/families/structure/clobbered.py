@@ -58,7 +58,10 @@ def tie_clobbered(evidence: Evidence) -> Iterator[Finding]:
         birth = None if evidence.births is None else evidence.births.of(slot.name)
         two = _two_rules(birth) if slot.aliases and birth is not None else None
         if two is not None:
-            yield _disagree(slot.names, *two, fine=logits is not None and logits < 1.5)
+            # A third of the suited scale still starts a projection well.
+            suited = held.std > slot.shape[1] ** -0.5 / 3
+            served = suited and logits is not None and logits < 1.5
+            yield _disagree(slot.names, *two, fine=served)
 
 
 def _too_large(slot: Slot, std: float, logits: float) -> Finding:
