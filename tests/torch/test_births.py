@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fanin import FaninError
 from fanin.torch.births import record
@@ -156,6 +157,34 @@ def test_what_flows_into_the_model_is_not_lost():
 
     _, births = record(build)
     assert births.ok
+
+
+def test_numpy_writes_too():
+    def build():
+        layer = nn.Linear(4, 2)
+        held = layer.weight.detach().numpy()
+        held[:] = 0.5
+        layer.bias.detach().numpy().sum()
+        return layer
+
+    _, births = record(build)
+    assert writes(births, "weight")[-1] == ("numpy", "init")
+    assert line_of(births.of("weight").last) == "held = layer.weight.detach().numpy()"
+    assert births.of("weight").last.after.mean == 0.5
+    assert births.of("weight").writes[0].after.std > 0
+    assert len(writes(births, "bias")) == 1
+    assert "numpy" not in vars(torch.Tensor)
+
+
+def test_what_cannot_be_read_is_a_note_and_no_failure():
+    def build():
+        with FakeTensorMode():
+            nn.Linear(2, 2)
+        return nn.Linear(4, 2)
+
+    model, births = record(build)
+    assert births.of("weight").writes
+    assert torch.isfinite(model.weight).all()
 
 
 def test_ties_are_one_tensor():

@@ -94,6 +94,72 @@ def test_what_the_build_seeds_stays_inside():
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_looking_takes_no_step_of_a_parametrisation():
+    wrap = nn.utils.parametrizations.spectral_norm
+    model = nn.Sequential(wrap(nn.Linear(8, 8)), nn.ReLU(), wrap(nn.Linear(8, 4)))
+    before = state(model)
+    check(model, INPUTS, TARGET)
+    same(before, state(model))
+
+
+def test_settings_that_a_build_or_a_pass_changes_are_put_back():
+    class Setting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.use_deterministic_algorithms(True)
+            self.fc = nn.Linear(8, 4)
+
+        def forward(self, x):
+            torch.set_default_dtype(torch.float64)
+            torch.set_grad_enabled(False)
+            return self.fc(x)
+
+    check(Setting, INPUTS)
+    assert torch.get_default_dtype() is torch.float32
+    assert torch.is_grad_enabled()
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+ODD_BUFFERS = {
+    "sparse": lambda: torch.sparse_coo_tensor([[0], [1]], [1.0], (2, 2)),
+    "compressed": lambda: torch.eye(3).to_sparse_csr(),
+    "nested": lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+    "quantised": lambda: torch.quantize_per_tensor(torch.randn(4), 0.1, 0, torch.qint8),
+    "short": lambda: torch.ones(4).to(torch.float8_e4m3fn),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_BUFFERS)
+@pytest.mark.filterwarnings("ignore:.*Sparse.*:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*nested.*:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*quantiz.*:UserWarning")
+def test_odd_buffers_are_no_obstacle(kind):
+    def build():
+        model = nn.Linear(8, 4)
+        model.register_buffer("odd", ODD_BUFFERS[kind]())
+        return model
+
+    assert loud(check(build, INPUTS, TARGET)) == []
+
+
+def test_a_pass_that_broken_values_prevent_is_told_as_a_note():
+    class Strict(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(8, 4)
+            nn.init.constant_(self.fc.weight, float("nan"))
+
+        def forward(self, x):
+            out = self.fc(x)
+            if out.isnan().any():
+                raise ValueError("nan")
+            return out
+
+    report = check(Strict(), INPUTS)
+    assert loud(report) == ["FI102"]
+    assert "no pass was made: Strict failed" in str(report)
+
+
 class Returning(nn.Module):
     """Returns whatever it is told to."""
 

@@ -102,7 +102,6 @@ def test_buffers_of_all_kinds():
 
     held = values(Net())
     assert held["mask"].infinite == 1
-    assert not held["mask"].persistent
     assert held["steps"].mean == 3
     assert held["flag"].mean == 0.5
     assert held["waves"].buffer

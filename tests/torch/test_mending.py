@@ -91,3 +91,28 @@ def test_what_trains_as_well_falls_by_one():
 def test_a_proof_needs_a_batch():
     with pytest.raises(FaninError, match="a proof trains the model on a batch"):
         check(nn.Linear(2, 2), prove=True)
+
+
+def test_what_was_declared_is_held_against_the_mended_model_too():
+    def build():
+        model = small()
+        nn.init.normal_(model[16].weight, std=0.5)
+        return model
+
+    fixed = check(build, *BATCH, plan="he_normal", fix=True)
+    held = check(build, *BATCH, plan="he_normal")
+    assert "FI310" in [one.code for one in held.findings]
+    assert fixed.evidence.audit is not None
+    told = [one for one in fixed.findings if one.code == "FI310"]
+    assert bool(told) != fixed.evidence.audit.ok
+
+
+def test_what_the_build_did_wrong_stays_told():
+    def build():
+        model = small()
+        nn.init.ones_(model[0].bias.clone())
+        return model
+
+    before, after = check(build, *BATCH), check(build, *BATCH, fix=True)
+    assert "FI104" in [one.code for one in before.findings]
+    assert "FI104" in [one.code for one in after.findings]

@@ -7,7 +7,7 @@ do not run.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from fanin.births import Births, Frame
+from fanin.births import Births
 from fanin.checks.modules import GateBias, Padding, Unregistered
 from fanin.checks.starts.delta import Delta
 from fanin.checks.values import Equal, Gradient, Values
@@ -50,7 +50,6 @@ class Layer:
         kind: Its type, such as ``"Embedding"``.
         classes: Its type and all that it derives from, as ``"torch.nn.modules.sparse.Embedding"``.
         tensors: Names of its own parameters and buffers.
-        training: Whether it is in training mode.
         settings: Its public plain attributes: numbers, texts, truth values, as ``padding_idx``.
         config: The plain entries of the configuration that it keeps (``config``, ``cfg``,
             ``args``...), if any.
@@ -64,7 +63,6 @@ class Layer:
     kind: str
     classes: tuple[str, ...] = ()
     tensors: tuple[str, ...] = ()
-    training: bool = True
     settings: dict[str, float | int | str | bool | None] = field(
         default_factory=dict[str, float | int | str | bool | None]
     )
@@ -113,7 +111,8 @@ class Unlike:
 
     Attributes:
         name: The tensor.
-        what: ``"missing"``, ``"added"``, ``"shape"``, ``"dtype"``, ``"values"``, ``"statistics"``.
+        what: ``"missing"``, ``"added"``, ``"shape"``, ``"dtype"``, ``"values"`` or ``"copies"``
+            (parts that should differ and are equal).
         one: What the first build holds, as a person would say it.
         other: What the second holds.
     """
@@ -134,7 +133,6 @@ class Rebuild:
         random: Names of the tensors that are drawn at all.
         ranks: Tensors on which processes of one group do not agree, or agree where they should not.
         world: Number of processes compared; 1 for none.
-        notes: What the reader has to know.
     """
 
     same_seed: tuple[Unlike, ...] = ()
@@ -142,7 +140,6 @@ class Rebuild:
     random: tuple[str, ...] = ()
     ranks: tuple[Unlike, ...] = ()
     world: int = 1
-    notes: tuple[str, ...] = ()
 
 
 STEPS = 4
@@ -170,10 +167,7 @@ class Evidence:
         audit: The model held against it.
         delta: What differs from the start that was locked; None where none was.
         pretrained: Figures of the checkpoint that the model was to start from, by name.
-        failure: Why the pass could not be made, in one sentence; empty where it could.
-        failed_at: The module in which it failed.
         notes: What the reader has to know.
-        source: Line that defines each class of the person's, by the name of the class.
     """
 
     costs: tuple[Cost, ...] = ()
@@ -191,10 +185,7 @@ class Evidence:
     audit: Audit | None = None
     delta: Delta | None = None
     pretrained: dict[str, Values] = field(default_factory=dict[str, Values])
-    failure: str = ""
-    failed_at: str = ""
     notes: tuple[str, ...] = ()
-    source: dict[str, Frame] = field(default_factory=dict[str, Frame])
 
     def ran(self, probe: Probe) -> bool:
         """Tell whether a probe was made.

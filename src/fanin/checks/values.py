@@ -43,7 +43,6 @@ class Values:
         dtype: Its dtype, such as ``"float32"``.
         count: Number of elements.
         buffer: Whether it is a buffer.
-        persistent: Whether it goes into a checkpoint.
         frozen: Whether it is held constant in training.
         aliases: Further names of the same memory.
         mean: Mean over the finite elements; all moments are taken in float64.
@@ -79,7 +78,6 @@ class Values:
     dtype: str
     count: int
     buffer: bool = False
-    persistent: bool = True
     frozen: bool = False
     aliases: tuple[str, ...] = ()
     mean: float = 0.0
@@ -131,7 +129,6 @@ class Gradient:
         zero: Fraction of the elements that are exactly zero.
         units: Slices of the gradient that are equal up to rounding among units whose weights are
             bitwise equal: they will stay equal. None where no weights are equal.
-        rms_of_units: Smallest, middle and largest root mean square of the gradient of one unit.
     """
 
     name: str
@@ -140,4 +137,3 @@ class Gradient:
     finite: bool
     zero: float
     units: tuple[Equal, ...] = ()
-    rms_of_units: tuple[float, float, float] | None = None

@@ -83,18 +83,31 @@ def check(
         )
     from fanin.torch.evidence import gather
 
-    made, seen = gather(
-        model, batch, loss, probes=wanted, pretrained=pretrained, ranks=ranks, seed=seed
-    )
-    if plan is not None:
-        seen = declared(seen, plan)
-    if lock is not None:
-        kept = lock if isinstance(lock, Start) else read_lock(Path(lock))
-        seen = replace(seen, delta=compared(kept, start_of(seen, "this build", seed)))
-    report = examine(seen, settings, seed)
+    kept = read_lock(Path(lock)) if isinstance(lock, str | Path) else lock
+
+    def look(at: Any, chosen: tuple[Probe, ...]) -> tuple[Any, Report]:
+        made, seen = gather(
+            at,
+            batch,
+            loss,
+            probes=chosen,
+            pretrained=pretrained,
+            ranks=ranks if Probe.REBUILD in chosen else 1,
+            seed=seed,
+        )
+        if plan is not None:
+            seen = declared(seen, plan)
+        if kept is not None:
+            seen = replace(seen, delta=compared(kept, start_of(seen, "this build", seed)))
+        return made, examine(seen, settings, seed)
+
+    made, report = look(model, wanted)
     if prove:
         report = mending.prove(made, report, batch, loss)
-    return mending.mend(made, report, batch, loss, settings) if fix else report
+    if not fix:
+        return report
+    cheap = tuple(probe for probe in wanted if probe in WITHOUT_BUILD)
+    return mending.mend(made, report, batch, loss, lambda: look(made, cheap)[1])
 
 
 def is_module(model: Any) -> bool:

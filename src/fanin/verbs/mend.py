@@ -10,9 +10,7 @@ from fanin.checks import (
     Fix,
     Probe,
     Report,
-    Settings,
     Severity,
-    examine,
     find_rule,
 )
 from fanin.errors import FaninError
@@ -23,7 +21,7 @@ def mend(
     report: Report,
     batch: tuple[Any, ...],
     loss: Callable[..., Any] | None,
-    settings: Settings | None,
+    look: Callable[[], Report],
 ) -> Report:
     """Apply the safe fixes of a report to the model, and check it again.
 
@@ -32,7 +30,7 @@ def mend(
         report: What was found.
         batch: The batch of the check.
         loss: The loss of the check.
-        settings: The settings of the check.
+        look: Checks the model as it is then, in the same way.
 
     Returns:
         What is found now, with what was done.
@@ -40,23 +38,19 @@ def mend(
     Raises:
         FaninError: A fix cannot be applied; nothing is changed then.
     """
-    from fanin.torch.evidence import gather
     from fanin.torch.mending import mend as apply
 
     fixes = safe_fixes(report)
     if not fixes:
         return replace(report, fixed=("nothing was changed: no finding has a safe fix",))
     done = apply(model, fixes, batch, loss, report.seed)
-    probes = (Probe.VALUES, Probe.SIGNAL)
-    _, seen = gather(model, batch, loss, probes=probes, seed=report.seed)
-    after = examine(seen, settings, report.seed)
+    after = look()
     mended = {fix.name for fix in fixes}
-    names = set(seen.values)
     # What only a build can show was seen then, and is told again unless it was mended.
     left = [
         one
         for one in report.findings
-        if _of_the_build(one) and not set(one.where) & names <= mended
+        if _of_the_build(one) and not (one.where and set(one.where) <= mended)
     ]
     proofs = [
         said for one in report.findings for said in one.consequences if said.startswith("proof: ")

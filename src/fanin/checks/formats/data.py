@@ -67,6 +67,7 @@ SCHEMA: dict[str, Any] = {
             "seed": {"type": "integer"},
             "findings": {"type": "array", "items": _FINDING},
             "hidden": {"type": "array", "items": _FINDING},
+            "fixed": _NAMES,
             "notes": _NAMES,
             "probes": {
                 "type": "array",
@@ -113,6 +114,7 @@ def as_json(report: "Report") -> str:
         "seed": report.seed,
         "findings": [_finding(one) for one in report.findings],
         "hidden": [_finding(one) for one in report.hidden],
+        "fixed": list(report.fixed),
         "notes": list(evidence.notes),
         "probes": [
             {"probe": str(cost.probe), "seconds": round(cost.seconds, 4)} for cost in evidence.costs

@@ -10,24 +10,25 @@ from fanin.births import Birth, Births, Lost, Write
 from fanin.errors import FaninError
 from fanin.torch.births.histories import Histories, History, whole
 from fanin.torch.births.methods import Methods
+from fanin.torch.births.recorder import Recorder
 from fanin.torch.layouts import module_names, survey
 
 _LOSABLE = ("fill_", "zero_", "copy_", "normal_", "uniform_", "__setitem__", "mul_", "div_")
 
 
-def assemble(model: nn.Module, histories: Histories, methods: Methods, seconds: float) -> Births:
+def assemble(model: nn.Module, recorder: Recorder, methods: Methods, seconds: float) -> Births:
     """Look up the tensors of a model.
 
     Args:
         model: What was built.
-        histories: What was heard.
+        recorder: What was heard.
         methods: Which initialising methods ran.
         seconds: How long the build took.
 
     Returns:
         The births.
     """
-    held = dict[str, Tensor](_held(model))
+    held, histories = dict[str, Tensor](_held(model)), recorder.histories
     computed = _computed(model)
     by_number = dict[int, str]()
     births = list[Birth]()
@@ -39,12 +40,13 @@ def assemble(model: nn.Module, histories: Histories, methods: Methods, seconds: 
         if number is not None:
             by_number.setdefault(number, name)
         further = tuple(one for one in computed.get(id(tensor), ()) if one != name)
-        births.append(_birth(name, tensor, (*aliases[name], *further), histories))
+        births.append(_birth(name, tensor, (*aliases[name], *further), recorder))
     return Births(
         tensors=tuple(births),
         lost=tuple(_lost(held, by_number, histories)),
         uncalled=methods.idle(model),
         seconds=seconds,
+        notes=tuple(recorder.notes),
     )
 
 
@@ -83,16 +85,18 @@ def _aliases(held: dict[str, Tensor], histories: Histories) -> dict[str, tuple[s
     return {names[0]: tuple(names[1:]) for names in groups.values()}
 
 
-def _birth(name: str, tensor: Tensor, aliases: tuple[str, ...], histories: Histories) -> Birth:
+def _birth(name: str, tensor: Tensor, aliases: tuple[str, ...], recorder: Recorder) -> Birth:
+    histories = recorder.histories
     history = histories.find(tensor)
     buffer = not isinstance(tensor, nn.Parameter)
     dtype = str(tensor.dtype).removeprefix("torch.")
     if is_lazy(tensor):
         return Birth(name, (), dtype, buffer, aliases)
-    shape = tuple(tensor.shape)
+    shape = () if tensor.is_nested else tuple(tensor.shape)
     if history is None:
         return Birth(name, shape, dtype, buffer, aliases)
     with torch.no_grad():
+        recorder.expose_end(history, tensor)
         histories.settle(history, whole(tensor))
         missing = 0.0
         if history.poisoned and tensor.numel():

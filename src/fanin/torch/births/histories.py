@@ -16,6 +16,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
 
 from fanin.births import Allocation, Snapshot, Write
+from fanin.torch.births.callers import Caller
 
 WHOLE = 2**18
 """Elements up to which a fingerprint takes all of them; of more it takes evenly spread ones too."""
@@ -35,6 +36,7 @@ class History:
         derived: Whether it was made from other memory by an operation.
         inner: Whether a function of `torch.nn.init` wrote to it on the way to another tensor.
         inherited: How many of the writes were made to the memory that it was copied from.
+        exposed: Who let NumPy look into it, until that is looked at.
         call: The call of a function of `torch.nn.init` that wrote last, if one did.
     """
 
@@ -47,6 +49,7 @@ class History:
     derived: bool = False
     inner: bool = False
     inherited: int = 0
+    exposed: Caller | None = None
     call: FrameType | None = None
 
     @property
@@ -74,7 +77,9 @@ class Histories:
         Returns:
             The number; None for a tensor without memory of its own.
         """
-        if is_lazy(tensor) or tensor.is_meta or tensor.layout is not torch.strided:
+        if is_lazy(tensor) or tensor.is_meta or tensor.is_nested:
+            return None
+        if tensor.layout is not torch.strided:
             return None
         try:
             storage: Any = tensor.untyped_storage()

@@ -1,6 +1,7 @@
 """Hearing every operation of a build, and writing down what it does to which memory."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fanin.births import Allocation, Write
 from fanin.torch.births.callers import Caller, caller
-from fanin.torch.births.histories import PENDING, Histories, History, whole
+from fanin.torch.births.histories import PENDING, Histories, History, fingerprint, whole
 from fanin.torch.births.poison import ALLOCATING, poison
 
 READING_SELF = frozenset({"add_", "sub_", "mul_", "div_", "clamp_", "neg_", "abs_", "erfinv_"})
@@ -46,6 +47,8 @@ class Recorder(TorchDispatchMode):
         super().__init__()  # pyright: ignore[reportUnknownMemberType]  # untyped in torch
         self.histories = Histories()
         self.poisoning = poisoning
+        self.notes = list[str]()
+        self.busy = False
         self._order = 0
 
     @classmethod
@@ -71,19 +74,71 @@ class Recorder(TorchDispatchMode):
         given: dict[str, Any] = kwargs or {}
         name: str = func._schema.name.partition("::")[2]  # noqa: SLF001  # its one name
         written = _written(func, args, given)
-        random = torch.Tag.nondeterministic_seeded in func.tags
-        stream = _stream(given) if random else ""
-        for tensor in written:
-            history = self.histories.find(tensor)
-            if history is not None:
-                self.histories.settle(history, whole(tensor))
+        stream = self.noted(lambda: self._before(func, given, written)) or ""
         out = func(*args, **given)
         if written:
             if name not in RESIZING:
-                self._write(name, func, args, given, written, stream)
+                self.noted(lambda: self._write(name, func, args, given, written, stream))
         else:
-            self._made(name, func, args, given, out, stream)
+            self.noted(lambda: self._made(name, func, args, given, out, stream))
         return out
+
+    def noted(self, step: Callable[[], str | None]) -> str | None:
+        """Do a step of the bookkeeping; where it fails, the build goes on and the record says so.
+
+        Args:
+            step: The step.
+
+        Returns:
+            What the step returns; None where it failed.
+        """
+        if self.busy:
+            return None  # its own reading of memory is nobody's write
+        self.busy = True
+        try:
+            return step()
+        except Exception as problem:  # noqa: BLE001  # a person's build must not fail for it
+            reason = f"{type(problem).__name__}: {problem}".partition("\n")[0][:100]
+            told = f"some writes could not be read ({reason})"
+            if told not in self.notes:
+                self.notes.append(told)
+            return None
+        finally:
+            self.busy = False
+
+    def expose(self, tensor: Tensor) -> None:
+        """Note that NumPy looks into the memory of a tensor.
+
+        Args:
+            tensor: The tensor.
+        """
+        history = self.histories.find(tensor)
+        if history is not None and history.writes:
+            self.histories.settle(history, whole(tensor))
+            history.exposed = caller()
+
+    def _before(self, func: Any, given: dict[str, Any], written: list[Tensor]) -> str:
+        """Take the figures that are about to change, and the state that is drawn from."""
+        for tensor in written:
+            history = self.histories.find(tensor)
+            if history is not None:
+                self.expose_end(history, tensor)
+                self.histories.settle(history, whole(tensor))
+        return _stream(given) if torch.Tag.nondeterministic_seeded in func.tags else ""
+
+    def expose_end(self, history: History, tensor: Tensor) -> None:
+        """Add the write that NumPy made, if it made one.
+
+        Args:
+            history: The history of the memory.
+            tensor: A tensor that looks into it.
+        """
+        who, history.exposed = history.exposed, None
+        if who is None:
+            return
+        full = whole(tensor)
+        if fingerprint(full) != history.writes[-1].after.digest:
+            self._add(history, full, who, ("numpy", ""), "", of=full.numel())
 
     def _write(
         self,
@@ -102,10 +157,14 @@ class Recorder(TorchDispatchMode):
                 continue
             full = whole(tensor)
             target = who.target
-            if target is not None and self._number(target) != self._number(tensor):
+            if target is not None and self.histories.number(target) != self.histories.number(
+                tensor
+            ):
                 history.inner = True
             known = [found for t in sources if (found := self.histories.find(t)) is not None]
-            history.parents |= {number for t in sources if (number := self._number(t)) is not None}
+            history.parents |= {
+                number for t in sources if (number := self.histories.number(t)) is not None
+            }
             if isinstance(tensor, nn.Parameter):
                 history.holders.add(id(tensor))
             tainted = any(found.poisoned for found in known)
@@ -142,9 +201,7 @@ class Recorder(TorchDispatchMode):
                 continue
             sources = [t for t in _tensors((args, given)) if t is not tensor]
             known = [found for t in sources if (found := self.histories.find(t)) is not None]
-            history.parents = {
-                source for t in sources if (source := self._number(t)) is not None
-            } - {number}
+            history.parents = self._numbers(sources) - {number}
             history.derived = bool(history.parents)
             history.poisoned = any(found.poisoned for found in known)
             if name in PASSING and len(known) == 1:
@@ -156,6 +213,9 @@ class Recorder(TorchDispatchMode):
             if name in FILLED and who.by == "init":
                 who = replace(who, by="made")
             self._add(history, tensor, who, (function, arguments), drawn, of=tensor.numel())
+
+    def _numbers(self, tensors: list[Tensor]) -> set[int]:
+        return {number for t in tensors if (number := self.histories.number(t)) is not None}
 
     def _add(
         self,
@@ -192,9 +252,6 @@ class Recorder(TorchDispatchMode):
             )
         )
         self._order += 1
-
-    def _number(self, tensor: Tensor) -> int | None:
-        return self.histories.number(tensor)
 
 
 def _called(

@@ -1,20 +1,16 @@
 """Building a model under the recorder, and leaving the process as it was."""
 
 import time
-import traceback
 from collections.abc import Callable
-from typing import Any
 
-import torch
 from torch import nn
 
 from fanin.births import Births
-from fanin.errors import FaninError
 from fanin.torch.births.assembling import assemble
-from fanin.torch.births.callers import is_machinery
+from fanin.torch.births.exposure import exposed
 from fanin.torch.births.methods import watched_methods
 from fanin.torch.births.recorder import Recorder
-from fanin.torch.randomness import seeded_everywhere
+from fanin.torch.building import call, for_a_build
 
 
 def record(
@@ -45,35 +41,9 @@ def record(
         'mean=0, std=0.02'
     """
     recorder = Recorder(poisoning=poison)
-    dtype = torch.get_default_dtype()
-    gradient = torch.is_grad_enabled()
     began = time.perf_counter()
-    try:
-        with seeded_everywhere(seed), watched_methods() as methods, recorder:
-            model = _built(build)
-        births = assemble(model, recorder.histories, methods, time.perf_counter() - began)
-    finally:
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(gradient)
-    return model, births
-
-
-def _built(build: Callable[[], Any]) -> nn.Module:
-    try:
-        model = build()
-    except FaninError:
-        raise
-    except Exception as problem:
-        lines = [
-            line
-            for line in traceback.extract_tb(problem.__traceback__)
-            if not is_machinery(line.filename)
-        ]
-        at = f" at {lines[-1].filename}:{lines[-1].lineno}" if lines else ""
-        raise FaninError(f"the build fails{at}: {type(problem).__name__}: {problem}") from problem
-    if not isinstance(model, nn.Module):
-        kind = type(model).__name__
-        raise FaninError(
-            f"the function that builds the model must return a torch.nn.Module, and returned {kind}"
-        )
-    return model
+    with for_a_build(seed):
+        with watched_methods() as methods, exposed(recorder), recorder:
+            model = call(build)
+        seconds = time.perf_counter() - began
+        return model, assemble(model, recorder, methods, seconds)

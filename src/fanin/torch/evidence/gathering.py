@@ -11,6 +11,7 @@ from fanin.checks import Cost, Evidence, Probe
 from fanin.errors import FaninError
 from fanin.recipes.reading import slots_from
 from fanin.torch.births import record
+from fanin.torch.building import Build, call, for_a_build
 from fanin.torch.evidence.layers import layers
 from fanin.torch.evidence.observing import Observer
 from fanin.torch.evidence.opening import opened
@@ -19,9 +20,6 @@ from fanin.torch.evidence.values import read_values
 from fanin.torch.layouts import survey
 from fanin.torch.rebuilding import across_ranks, rebuild
 from fanin.torch.tracing import trace
-
-Build = Callable[[], nn.Module]
-"""Makes a model, without arguments."""
 
 
 def gather(
@@ -85,11 +83,12 @@ def gather(
 
 
 def _built(build: Build, probes: Collection[Probe], seed: int) -> tuple[nn.Module, Evidence]:
-    began = time.perf_counter()
-    made, births = record(build, seed=seed, poison=Probe.BIRTH in probes)
     if Probe.BIRTH not in probes:
-        return made, Evidence()
-    return made, _spent(Evidence(births=births), Probe.BIRTH, began)
+        with for_a_build(seed):
+            return call(build), Evidence()
+    began = time.perf_counter()
+    made, births = record(build, seed=seed)
+    return made, _spent(Evidence(births=births, notes=births.notes), Probe.BIRTH, began)
 
 
 def _signal(
@@ -107,7 +106,8 @@ def _signal(
         if all(own.finite for own in evidence.values.values()):
             raise
         # What is wrong with the values explains the failure better than the failure itself.
-        return replace(evidence, failure=str(problem))
+        note = f"no pass was made: {problem}"
+        return replace(evidence, notes=(*evidence.notes, note))
     backs = observer.gradients
     closed = [name for name, back in backs.items() if back.finite and back.zero == 1]
     repeated = [name for name, back in backs.items() if back.units]

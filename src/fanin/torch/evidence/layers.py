@@ -43,7 +43,6 @@ def _layer(path: str, module: nn.Module, known: frozenset[int]) -> Layer:
         kind=type(module).__name__,
         classes=tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in type(module).__mro__),
         tensors=tuple(f"{prefix}{name}" for name in own),
-        training=module.training,
         settings=_plain(vars(module)),
         config=_config(module),
         ties=declared_ties(module, prefix),

@@ -58,8 +58,11 @@ def padding_row(module: nn.Module, prefix: str) -> Padding | None:
         (3,)
     """
     row: Any = getattr(module, "padding_idx", None)
-    weight: Any = getattr(module, "weight", None)
-    if not isinstance(row, int) or isinstance(row, bool) or not _readable(weight, axes=(2, 3)):
+    if not isinstance(row, int) or isinstance(row, bool):
+        return None
+    # Asked as an attribute, a weight under spectral_norm would take a step of its iteration.
+    weight = dict(module.named_parameters(recurse=False)).get("weight")
+    if weight is None or not _readable(weight, axes=(2, 3)):
         return None
     with torch.no_grad():
         tables = weight.detach() if weight.ndim == 3 else weight.detach()[None]

@@ -72,17 +72,17 @@ def _parameter(site: Site) -> Values:
 def _buffers(model: nn.Module) -> Iterator[Values]:
     seen = set[int]()
     for path, module in module_names(model):
-        passing: set[str] = vars(module).get("_non_persistent_buffers_set", set())
         for name, buffer in module.named_buffers(recurse=False):
             if id(buffer) not in seen:
                 seen.add(id(buffer))
                 full = f"{path}.{name}" if path else name
-                yield replace(_read(full, buffer), buffer=True, persistent=name not in passing)
+                yield replace(_read(full, buffer), buffer=True)
 
 
 def _read(name: str, tensor: Tensor) -> Values:
     dtype = str(tensor.dtype).removeprefix("torch.")
-    values = Values(name, tuple(tensor.shape), dtype, tensor.numel())
+    shape = () if tensor.is_nested else tuple(tensor.shape)
+    values = Values(name, shape, dtype, tensor.numel())
     plain = _plain(tensor)
     if plain is None:
         nan = math.nan
@@ -111,7 +111,7 @@ def _read(name: str, tensor: Tensor) -> Values:
 
 def _plain(tensor: Tensor) -> Tensor | None:
     """Bring a tensor to real numbers; None for one without values of its own."""
-    if tensor.is_meta or is_traceable_wrapper_subclass(tensor):
+    if tensor.is_meta or tensor.is_nested or is_traceable_wrapper_subclass(tensor):
         return None
     if tensor.layout is not torch.strided:
         tensor = tensor.coalesce().values() if tensor.layout is torch.sparse_coo else tensor

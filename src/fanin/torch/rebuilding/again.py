@@ -1,16 +1,11 @@
 """The same build twice: what depends on more than the seed, and what does not depend on it."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fanin.checks import Rebuild, Unlike
-from fanin.errors import FaninError
-from fanin.torch.randomness import seeded_everywhere
-
-Build = Callable[[], nn.Module]
+from fanin.torch.building import Build, call, for_a_build
 
 
 def rebuild(build: Build, first: nn.Module, seed: int) -> Rebuild:
@@ -29,7 +24,7 @@ def rebuild(build: Build, first: nn.Module, seed: int) -> Rebuild:
         FaninError: The build fails the second time.
 
     Example:
-        >>> with seeded_everywhere(0):
+        >>> with for_a_build(0):
         ...     first = nn.Linear(4, 2)
         >>> rebuild(lambda: nn.Linear(4, 2), first, 0).random
         ('weight', 'bias')
@@ -63,17 +58,8 @@ def build_with(build: Build, seed: int) -> nn.Module:
     Raises:
         FaninError: The build fails.
     """
-    with seeded_everywhere(seed):
-        try:
-            return build()
-        except FaninError:
-            raise
-        except Exception as problem:
-            raise FaninError(
-                f"the build went through once and failed when it was called again: "
-                f"{type(problem).__name__}: {problem}. A function that builds a model must not use "
-                "up what it is made from"
-            ) from problem
+    with for_a_build(seed):
+        return call(build, again=True)
 
 
 def tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -83,11 +69,16 @@ def tensors(model: nn.Module) -> dict[str, Tensor]:
         model: The model.
 
     Returns:
-        Name to tensor, each memory once.
+        Name to tensor, each memory once; sparse, nested and meta tensors, which torch cannot
+        compare, are left out.
     """
     held: dict[str, Tensor] = {name: own.detach() for name, own in model.named_parameters()}
     held.update((name, own.detach()) for name, own in model.named_buffers())
-    return {name: own for name, own in held.items() if not own.is_meta}
+    return {
+        name: own
+        for name, own in held.items()
+        if not own.is_meta and not own.is_nested and own.layout is torch.strided
+    }
 
 
 def unlike(one: dict[str, Tensor], other: dict[str, Tensor], leaving_out: set[str]) -> list[Unlike]:

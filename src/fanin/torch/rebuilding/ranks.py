@@ -10,23 +10,21 @@ import multiprocessing
 import os
 import tempfile
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fanin.checks import Unlike
 from fanin.errors import FaninError
-from fanin.torch.randomness import seeded_everywhere
+from fanin.torch.building import Build, for_a_build
 from fanin.torch.rebuilding.again import equal, looks_drawn, told
 from fanin.torch.rebuilding.again import tensors as held_by
 
 PATIENCE = 120.0
 """Seconds that the processes may take."""
 
-Build = Callable[[], nn.Module]
 _Held = dict[str, Tensor]
 
 
@@ -152,7 +150,7 @@ def _group(build: Build, rank: int, world: int, seed: int, folder: str) -> _Held
     )
     # A build that opens the group itself finds it open.
     distributed.init_process_group = _open_already
-    with seeded_everywhere(seed):
+    with for_a_build(seed):
         model = build()
     return {name: _local(tensor).cpu().clone() for name, tensor in held_by(model).items()}
 

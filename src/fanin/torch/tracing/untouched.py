@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fanin.torch.randomness import seeded
+from fanin.torch.settings import kept_settings
 from fanin.torch.tracing.values import is_mapping, is_sequence
 
 
@@ -80,21 +81,12 @@ def untouched(model: nn.Module, seed: int, purpose: str) -> Generator[Guard]:
         (parameter, parameter.grad, parameter.requires_grad) for parameter in model.parameters()
     ]
     guard = Guard(model)
-    dtype, threads, gradient = (
-        torch.get_default_dtype(),
-        torch.get_num_threads(),
-        torch.is_grad_enabled(),
-    )
     try:
         for parameter, _, _ in parameters:
             parameter.grad = None  # a backward pass inside the model would add to it in place
-        with seeded(seed, purpose):
+        with kept_settings(), seeded(seed, purpose):
             yield guard
     finally:
-        torch.set_default_dtype(dtype)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        torch.set_grad_enabled(gradient)
         for module, own, inside in zip(modules, attributes, contents, strict=True):
             _restore(module, own, inside)
         guard.put_back()
@@ -104,10 +96,13 @@ def untouched(model: nn.Module, seed: int, purpose: str) -> Generator[Guard]:
                     buffer.data.copy_(before)
         for parameter, grad, requires_grad in parameters:
             parameter.grad = grad
-            parameter.requires_grad_(requires_grad)
+            if parameter.requires_grad != requires_grad:
+                parameter.requires_grad_(requires_grad)
 
 
 def _same(buffer: Tensor, before: Tensor) -> bool:
+    if buffer.layout is not torch.strided or buffer.is_nested:
+        return False  # torch cannot compare them; copying back is always right
     if buffer.shape != before.shape:
         buffer.data = before.clone()
         return True

@@ -47,8 +47,19 @@ def text() -> dict[str, Tensor]:
     return {"input_ids": words, "attention_mask": torch.ones_like(words)}
 
 
+def masked() -> dict[str, Tensor]:
+    """One word in four is hidden, and to be told."""
+    words = text()["input_ids"]
+    hidden = whole(EXAMPLES, LENGTH, below=4, seed=2) == 0
+    return {
+        "input_ids": words.masked_fill(hidden, 4),
+        "attention_mask": torch.ones_like(words),
+        "labels": words.masked_fill(~hidden, -100),
+    }
+
+
 def written() -> dict[str, Tensor]:
-    """Each word is to be told again, or the next one foretold."""
+    """The next word is to be told."""
     return {**text(), "labels": text()["input_ids"]}
 
 
