@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from checked import alarms, check, codes
+from fanin import blame
 from fanin.checks.families.memory import RULES
 
 X, Y = torch.randn(8, 8), torch.randint(0, 2, (8,))
@@ -40,6 +41,21 @@ def test_an_initialiser_that_nobody_calls():
     assert "def _initialize_weights" in found.location.text
     assert set(found.where) == {"first.weight", "first.bias", "last.weight", "last.bias"}
     assert not check(RULES, lambda: Uncalled(calls=True), X, Y)
+
+
+def test_an_initialiser_that_writes_nothing():
+    class Given(Uncalled):
+        def _initialize_weights(self):
+            for module in (self.first.weight, self.last.weight):
+                if hasattr(module, "weight"):
+                    nn.init.kaiming_normal_(module.weight)
+
+    births = blame(lambda: Given(calls=True))
+    assert [name.rpartition(".")[2] for name, _ in births.idle] == ["_initialize_weights"]
+    (found,) = check(RULES, lambda: Given(calls=True), X, Y)
+    assert codes([found]) == ["warning FI108"]
+    assert found.title == "_initialize_weights writes nothing"
+    assert not blame(lambda: Uncalled(calls=True)).idle
 
 
 def test_an_idle_initialiser_beside_a_sweep_is_a_remark():

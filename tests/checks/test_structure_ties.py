@@ -108,6 +108,29 @@ def drawn(row=None, **more):
     return model
 
 
+def test_the_padding_row_of_a_table_that_is_not_called_weight():
+    class Positions(nn.Module):
+        padding_idx = 1
+
+        def __init__(self, keeps):
+            super().__init__()
+            self.table = nn.Parameter(torch.randn(50, 16))
+            self.fc = nn.Linear(16, 2)
+            if keeps:
+                self.table.data[1].zero_()
+
+        def forward(self, words):
+            return self.fc(self.table[words].mean(1))
+
+    (found,) = [
+        f for f in check(RULES, lambda: Positions(keeps=False), WORDS, Y) if f.code == "FI703"
+    ]
+    assert found.where == ("table",)
+    assert not [
+        f for f in check(RULES, lambda: Positions(keeps=True), WORDS, Y) if f.code == "FI703"
+    ]
+
+
 def test_a_padding_row_that_was_drawn_over():
     (found,) = check(RULES, lambda: drawn(padding_idx=3), WORDS, Y)
     assert (found.code, found.severity, found.where) == ("FI703", Severity.WARNING, ("0.weight",))
@@ -189,3 +212,14 @@ def test_new_tokens_with_one_vector():
     (found,) = [f for f in check(RULES, lambda: build(alike=True), WORDS, Y) if f.code == "FI712"]
     assert (found.severity, found.where) == (Severity.WARNING, ("0.weight",))
     assert not check(RULES, lambda: build(alike=False), WORDS, Y)
+
+
+@pytest.mark.parametrize(("value", "codes_then"), [(0.3, ["warning FI712"]), (0.0, [])])
+def test_one_vector_for_all_tokens(value, codes_then):
+    def build():
+        model: Any = table()
+        nn.init.constant_(model[0].weight, value)
+        return model
+
+    told = [f for f in check(RULES, build, WORDS, Y) if f.code == "FI712"]
+    assert codes(told) == codes_then

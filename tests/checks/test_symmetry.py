@@ -93,6 +93,23 @@ def test_copied_layers_in_a_row():
     assert set(one.where) == {"0.0.weight", "1.0.weight", "2.0.weight"}
 
 
+def test_shards_of_one_seed_put_together():
+    model = stack(20, 16, 16, 4)
+    with torch.no_grad():
+        model[2].weight[8:] = model[2].weight[:8]
+    one = found(model)["FI202"]
+    assert one.where == ("2.weight",)
+    assert one.facts == {"distinct": 8, "matrices": 16}
+    assert "units" in one.title
+
+
+def test_equal_neighbours_of_an_upsampling_layer_are_meant():
+    model = stack(20, 16, 16, 4)
+    with torch.no_grad():
+        model[2].weight[1::2] = model[2].weight[::2]
+    assert "FI202" not in found(model)
+
+
 def test_layers_of_torch_that_copy_are_a_remark():
     layer = nn.TransformerEncoderLayer(20, 2, 32, batch_first=True)
     model = nn.Sequential(nn.Unflatten(1, (1, 20)), nn.TransformerEncoder(layer, 3), nn.Flatten(),

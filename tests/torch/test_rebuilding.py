@@ -91,7 +91,9 @@ def test_a_build_that_works_only_once_says_so():
     def build():
         return nn.Sequential(layers.pop())
 
-    with pytest.raises(FaninError, match="IndexError: pop from empty list. It went through before"):
+    with pytest.raises(
+        FaninError, match=r"IndexError: pop from empty list\. It went through before"
+    ):
         rebuild(build, build(), 0)
 
 

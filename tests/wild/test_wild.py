@@ -1,5 +1,8 @@
 """Public bugs are found at the right tensor; mended twins and what is meant are left in peace."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from fanin import check
@@ -45,3 +48,12 @@ def test_no_case_is_told_twice_or_both_ways():
 def test_what_is_missed_is_known():
     assert MISSED.keys() <= {bug.id for bug in CASES}
     assert len(FOUND) >= 60
+
+
+def test_the_page_tells_every_case():
+    page = (Path(__file__).parents[2] / "docs" / "wild.md").read_text("utf-8")
+    _, found, missed, unseen = re.split(r"^## .*$", page, flags=re.MULTILINE)
+    row = re.compile(r"^\| (B\w+) \|", re.MULTILINE)
+    assert row.findall(found) == [bug.id for bug in FOUND]
+    assert row.findall(missed) == list(MISSED)
+    assert row.findall(unseen) == list(UNSEEN)

@@ -182,6 +182,7 @@ class Births:
     tensors: tuple[Birth, ...]
     lost: tuple[Lost, ...] = ()
     uncalled: tuple[tuple[str, Frame], ...] = ()
+    idle: tuple[tuple[str, Frame], ...] = ()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
 

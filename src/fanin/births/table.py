@@ -41,9 +41,12 @@ def document(births: Births, pattern: str = "*", *, every: bool = False) -> Docu
     tables += [_writes(birth) for birth in chosen if every or _contested(birth)]
     if births.lost:
         tables.append(_lost(births))
-    if births.uncalled:
-        rows = tuple((name, str(frame)) for name, frame in births.uncalled)
-        tables.append(Table("Initialising methods that never ran", ("method", "at"), rows))
+    for title, listed in (
+        ("Initialising methods that never ran", births.uncalled),
+        ("Initialising methods that ran and wrote nothing", births.idle),
+    ):
+        rows = tuple((name, str(frame)) for name, frame in listed)
+        tables += [Table(title, ("method", "at"), rows)] if rows else []
     return Document("Who wrote each tensor?", tuple(said), tuple(tables), births.notes)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from fanin.errors import FaninError
-from fanin.torch.births.callers import is_machinery
+from fanin.torch.callers import is_machinery
 from fanin.torch.randomness import seeded_everywhere
 from fanin.torch.settings import kept_settings
 

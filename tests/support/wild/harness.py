@@ -73,8 +73,12 @@ class Case:
         return (
             finding.severity is not Severity.INFO
             and finding.code.startswith(self.codes)
-            and any(fnmatchcase(name, like) for name in finding.where for like in self.where)
+            and any(map(self.names, finding.where))
         )
+
+    def names(self, name: str) -> bool:
+        """Tell whether a tensor is one that a finding has to name."""
+        return any(fnmatchcase(name, like) for like in self.where)
 
 
 @dataclass(frozen=True)

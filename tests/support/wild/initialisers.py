@@ -139,7 +139,7 @@ def cut_at_the_variance(mended: bool) -> nn.Module:
     return net
 
 
-@case("B169", batch=text(50), where="embed.weight", codes="FI2 FI3 FI4", loss=next_token)
+@case("B169", batch=text(50), where="embed.weight", codes="FI2 FI3 FI4 FI7", loss=next_token)
 def constant_normal(mended: bool) -> nn.Module:
     """A normal with mean 0 falls into a special case, and returns its deviation everywhere."""
 

@@ -41,10 +41,15 @@ def assemble(model: nn.Module, recorder: Recorder, methods: Methods, seconds: fl
             by_number.setdefault(number, name)
         further = tuple(one for one in computed.get(id(tensor), ()) if one != name)
         births.append(_birth(name, tensor, (*aliases[name], *further), recorder))
+    heard = [write for history in histories.by_number.values() for write in history.writes]
+    wrote = {name for write in heard for name in write.scope}
     return Births(
         tensors=tuple(births),
         lost=tuple(_lost(held, by_number, histories)),
-        uncalled=methods.idle(model),
+        uncalled=methods.of(model, ran=False),
+        idle=tuple(
+            (name, place) for name, place in methods.of(model, ran=True) if name not in wrote
+        ),
         seconds=seconds,
         notes=tuple(recorder.notes),
     )

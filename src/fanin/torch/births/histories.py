@@ -16,7 +16,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
 
 from fanin.births import Allocation, Snapshot, Write
-from fanin.torch.births.callers import Caller
+from fanin.torch.callers import Caller
 
 WHOLE = 2**18
 """Elements up to which a fingerprint takes all of them; of more it takes evenly spread ones too."""

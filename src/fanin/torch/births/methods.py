@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from fanin.births import Frame
-from fanin.torch.births.callers import frame_of, is_own
+from fanin.torch.callers import frame_of, is_own
 
 PROMISING = re.compile(
     r"_*(re)?(init|initiali[sz]e|reset)(_?(weights?|parameters?|params|bias(es)?|modules?))?_*"
@@ -37,11 +37,12 @@ class Methods:
     ran: set[str] = field(default_factory=set[str])
     met: dict[tuple[type, str], Frame] = field(default_factory=dict[tuple[type, str], Frame])
 
-    def idle(self, model: nn.Module) -> tuple[tuple[str, Frame], ...]:
-        """List the methods that a module of the model has and that never ran.
+    def of(self, model: nn.Module, *, ran: bool) -> tuple[tuple[str, Frame], ...]:
+        """List the methods that the modules of a model have.
 
         Args:
             model: The model that was built.
+            ran: Whether to list those that ran, or those that never did.
 
         Returns:
             Qualified name and place, in the order of the modules.
@@ -51,7 +52,7 @@ class Methods:
             for (owner, name), place in self.met.items():
                 own = next((base for base in kind.__mro__ if name in vars(base)), None)
                 qualified = f"{owner.__qualname__}.{name}".replace("<locals>.", "")
-                if own is owner and qualified not in self.ran:
+                if own is owner and (qualified in self.ran) is ran:
                     found[qualified] = place
         return tuple(found.items())
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fanin.births import Allocation, Write
-from fanin.torch.births.callers import Caller, caller
 from fanin.torch.births.histories import PENDING, Histories, History, fingerprint, whole
 from fanin.torch.births.poison import ALLOCATING, poison
+from fanin.torch.callers import Caller, caller
 
 READING_SELF = frozenset({"add_", "sub_", "mul_", "div_", "clamp_", "neg_", "abs_", "erfinv_"})
 """Operations that write what they make of what was there."""

@@ -46,8 +46,8 @@ def padding_row(module: nn.Module, prefix: str) -> Padding | None:
     """Read the padding row of a table.
 
     Args:
-        module: Any module; one with a ``padding_idx`` and a ``weight`` is a table, and where the
-            weight has three axes, the first counts tables.
+        module: Any module; one with a ``padding_idx`` and a ``weight``, or one other parameter
+            alone, is a table, and where it has three axes, the first counts tables.
         prefix: What comes before the names of its tensors.
 
     Returns:
@@ -61,7 +61,9 @@ def padding_row(module: nn.Module, prefix: str) -> Padding | None:
     if not isinstance(row, int) or isinstance(row, bool):
         return None
     # Asked as an attribute, a weight under spectral_norm would take a step of its iteration.
-    weight = dict(module.named_parameters(recurse=False)).get("weight")
+    own = dict(module.named_parameters(recurse=False))
+    name = "weight" if "weight" in own else next(iter(own), "") if len(own) == 1 else ""
+    weight = own.get(name)
     if weight is None or not _readable(weight, axes=(2, 3)):
         return None
     with torch.no_grad():
@@ -76,7 +78,7 @@ def padding_row(module: nn.Module, prefix: str) -> Padding | None:
         empty = zero.all(1).nonzero().flatten() if count > 1 else torch.empty(0)
         rms = tables[:, row].double().square().mean(-1).max().sqrt()
     return Padding(
-        name=f"{prefix}weight",
+        name=f"{prefix}{name}",
         row=row % rows,
         rms=float(rms),
         zero_rows=tuple(int(index) for index in everywhere),

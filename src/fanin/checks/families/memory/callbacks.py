@@ -23,14 +23,15 @@ INDEX = re.compile(r"(?<![^.])\d+(?![^.])")
 
 @rule("FI108", "initialiser never called", Severity.WARNING, Probe.BIRTH)
 def never_called(evidence: Evidence) -> Iterator[Finding]:
-    """A class has a method that initialises, and nothing calls it.
+    """A class has a method that initialises, and nothing calls it, or it writes nothing.
 
     Why it hurts:
         Whoever wrote the method thinks that the model starts as it says. It starts as the layers of
         the framework start by default.
 
     Example:
-        `def _initialize_weights(self)` in a network whose `__init__` ends without a call of it.
+        `def _initialize_weights(self)` in a network whose `__init__` ends without a call of it; a
+        helper that looks for `m.weight` and is given the weight.
 
     Mend:
         Call it at the end of `__init__`, when all layers are there.
@@ -50,7 +51,8 @@ def never_called(evidence: Evidence) -> Iterator[Finding]:
     births = evidence.births
     if births is None:
         return
-    for method, frame in births.uncalled:
+    listed = [(*one, False) for one in births.uncalled] + [(*one, True) for one in births.idle]
+    for method, frame, ran in listed:
         owner, _, name = method.rpartition(".")
         if INSTALLED.search(frame.file) or STATE.search(name.lower()):
             continue
@@ -59,17 +61,26 @@ def never_called(evidence: Evidence) -> Iterator[Finding]:
         if evidence.layers and not below:
             continue
         own = not any(_written(birth) for birth in below or births.tensors if not birth.buffer)
+        if ran and not own:
+            continue
+        did = "ran and wrote nothing" if ran else "was never called while the model was built"
         yield Finding(
             "FI108",
             Severity.WARNING if own else Severity.INFO,
             tuple(birth.name for birth in below if not birth.buffer),
-            f"{method}, defined at {frame}, was never called while the model was built"
+            f"{method}, defined at {frame}, {did}"
             if own
             else f"{method}, defined at {frame}, wrote nothing; other lines initialise the tensors",
-            f"a call of self.{name}() at the end of {owner}.__init__" if own else "",
+            "a write into every tensor that it is for"
+            if ran
+            else f"a call of self.{name}() at the end of {owner}.__init__"
+            if own
+            else "",
             "the layers keep the defaults of the framework, whatever the method says",
-            f"call self.{name}() at the end of __init__, or remove the method",
-            title=f"{name} is never called",
+            "look at what its helpers do with what they are given, a module or a tensor"
+            if ran
+            else f"call self.{name}() at the end of __init__, or remove the method",
+            title=f"{name} {'writes nothing' if ran else 'is never called'}",
             location=frame,
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Probe
-from fanin.checks.finding import Finding, Severity
+from fanin.checks.finding import Finding, Fix, Severity
 from fanin.checks.modules import Padding
 from fanin.checks.rule import rule
 from fanin.checks.values import Equal
@@ -106,8 +106,8 @@ def rows_alike(evidence: Evidence) -> Iterator[Finding]:
         or the mean of the trained rows with a little noise.
 
     When it is fine:
-        Spare rows that no token uses may be zero; zero rows are a remark. A table that is constant
-        throughout, as positions at zero are, is another matter (FI2).
+        Spare rows that no token uses may be zero; zero rows are a remark. A table that is zero
+        throughout, as positions often are, is silent.
 
     Threshold:
         Bitwise equal rows of at least four numbers: of random ones no two ever are.
@@ -119,7 +119,11 @@ def rows_alike(evidence: Evidence) -> Iterator[Finding]:
     for slot in evidence.slots:
         held = evidence.values.get(slot.name)
         table = slot.role is Role.EMBEDDING and len(slot.shape) == 2 and slot.shape[1] >= 4
-        if held is None or not table or held.frozen or held.constant or not held.finite:
+        if held is None or not table or held.frozen or not held.finite:
+            continue
+        if held.constant:
+            if held.mean != 0:
+                yield _constant(slot.name, held.mean, slot.shape[0])
             continue
         for equal in held.equal:
             spare = equal.zero - (slot.zero_row is not None)
@@ -128,6 +132,21 @@ def rows_alike(evidence: Evidence) -> Iterator[Finding]:
                 yield _alike(slot.name, equal, alike)
             elif equal.what == "row" and spare > 0:
                 yield _spare(slot.name, equal, spare)
+
+
+def _constant(name: str, value: float, rows: int) -> Finding:
+    return Finding(
+        "FI712",
+        Severity.WARNING,
+        (name,),
+        f"all {rows} rows are the same vector: every number is {value:.4g}",
+        "a vector of its own for each token",
+        "the model is blind to its input until the gradients have moved the rows apart",
+        f"nn.init.normal_({name}, std=0.02), or 1 where nothing but layers read it",
+        title="one vector for all tokens",
+        fixes=(Fix(name),),
+        facts={"rows": rows},
+    )
 
 
 def _alike(name: str, equal: Equal, alike: int) -> Finding:

@@ -21,12 +21,15 @@ _CLONING = ("TransformerEncoder", "TransformerDecoder")
 def copied_blocks(evidence: Evidence) -> Iterator[Finding]:
     """Matrices of one stack are bitwise equal: heads, experts, gates, members, shards.
 
+    The stack may be one matrix: then its rows or columns come in pieces that repeat each other.
+
     Why it hurts:
         Copies that get equal gradients stay one matrix for ever. Copies that are told apart start
         with less than the network has, and an ensemble of them has no spread.
 
     Example:
-        `torch.stack([drawn(key)] * experts)`; `vmap` over one key; shards drawn from one seed.
+        `torch.stack([drawn(key)] * experts)`; `vmap` over one key; shards drawn from one seed and
+        put together.
 
     Mend:
         Draw every matrix of the stack on its own.
@@ -46,8 +49,8 @@ def copied_blocks(evidence: Evidence) -> Iterator[Finding]:
         held = evidence.values.get(slot.name)
         if held is None or slot.frozen or held.constant:
             continue
-        copied = _blocks(held.equal)
-        if copied is None:
+        copied = _blocks(held.equal) or _repeated(held.equal)
+        if copied is None or (copied.what == "row" and slot.role is not Role.EMBEDDING):
             continue
         staying = _blocks(evidence.staying.get(slot.name, ())) is not None
         (stuck if staying else told).append((slot.name, copied))
@@ -59,14 +62,15 @@ def copied_blocks(evidence: Evidence) -> Iterator[Finding]:
                 "FI202",
                 severity,
                 tuple(one for one, _ in found),
-                f"{name}: of {worst.count} matrices {worst.distinct} are different; "
+                f"{name}: of {worst.count} {_NAMES[worst.what]} {worst.distinct} are different; "
                 f"{_listed(worst.groups[0])} are equal, {equal}",
                 f"{worst.count} different draws",
                 "copies with equal gradients stay one matrix for ever"
                 if severity is Severity.ERROR
                 else "copies start with less than the network has",
                 "draw every matrix of the stack on its own",
-                title=f"{worst.count - worst.distinct} copies in a stack of {worst.count}",
+                title=f"{worst.count - worst.distinct} copies among {worst.count} "
+                f"{_NAMES[worst.what]}",
                 fixes=tuple(Fix(one) for one, _ in found),
                 facts={"distinct": worst.distinct, "matrices": worst.count},
             )
@@ -274,6 +278,28 @@ def _blocks(equal: Sequence[Equal]) -> Equal | None:
         ),
         None,
     )
+
+
+_NAMES = {"block": "matrices", "unit": "units", "input": "inputs", "row": "rows"}
+"""What the slices of each kind are called."""
+
+
+def _repeated(equal: Sequence[Equal]) -> Equal | None:
+    """Find a matrix that is one piece repeated: slice i equals i + d, i + 2 d, and so on.
+
+    Equal slices in other places are left alone: upsampling layers start in runs of equal units.
+    """
+    for one in equal:
+        pieces, rest = divmod(one.count, one.distinct) if one.distinct else (0, 1)
+        if one.what == "block" or rest or pieces < 2 or one.distinct < 2 or not one.groups:
+            continue
+        spaced = all(
+            group == tuple(range(group[0], one.count, one.distinct))[: len(group)]
+            for group in one.groups
+        )
+        if spaced and one.constant == 0:
+            return one
+    return None
 
 
 def _listed(names: Sequence[object]) -> str:

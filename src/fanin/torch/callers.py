@@ -19,13 +19,13 @@ import torch
 
 from fanin.births import Frame
 
-_TORCH = os.path.dirname(torch.__file__) + os.sep  # noqa: PTH120  # compared with file names of frames
-_OWN = str(Path(__file__).parents[2]) + os.sep
+_TORCH = str(Path(torch.__file__).parent) + os.sep
+_OWN = str(Path(__file__).parents[1]) + os.sep
 _PACKAGES = tuple({sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib")})
 _STANDARD = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
-_INIT = os.path.join("torch", "nn", "init.py")  # noqa: PTH118
-_MODULE = os.path.join("torch", "nn", "modules", "module.py")  # noqa: PTH118
-_LAYERS = os.path.join("torch", "nn", "modules") + os.sep  # noqa: PTH118
+_INIT = str(Path("torch", "nn", "init.py"))
+_MODULE = str(Path("torch", "nn", "modules", "module.py"))
+_LAYERS = str(Path("torch", "nn", "modules")) + os.sep
 _COPY = os.sep + "copy.py"
 
 OWN, LIBRARY, MACHINERY = "own", "library", "machinery"
