@@ -3,8 +3,7 @@
 import copy
 import dataclasses
 import random
-from collections.abc import Callable, Generator
-from typing import Any
+from collections.abc import Generator
 
 import numpy as np
 import pytest
@@ -12,73 +11,23 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import parametrizations
 
 import fanin
-from fanin.recipes import Plan, assign
-from fanin.schemes import listed, normal
-from fanin.torch import slots
+from calibrated_cases import (
+    CONVOLUTIONS,
+    SEED,
+    WITHIN,
+    assert_unit,
+    calibrated,
+    cycling,
+    gaussian,
+    outputs_of,
+    plan_of,
+)
+from fanin.recipes import Plan
+from fanin.schemes import listed
 from fanin.torch.calibrate import calibrate
 from fanin.trace import Place, Surroundings
-
-SEED = 3
-WITHIN = 0.0101
-"""The tolerance of the calibration, and a little for the rounding of float32."""
-
-
-def gaussian(*shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(7))
-
-
-def plan_of(model: nn.Module, scheme: str = "lecun_normal", **rules: str) -> Plan:
-    return assign(slots(model), scheme, rules)
-
-
-def calibrated(model: nn.Module, plan: Plan, *batch: Tensor) -> Plan:
-    """Calibrate, and start the model from the result."""
-    result = calibrate(model, plan, SEED, lambda: model(*batch))
-    fanin.init_(model, result, SEED)
-    return result
-
-
-def outputs_of(model: nn.Module, batch: Tensor) -> dict[str, list[Tensor]]:
-    """What every linear layer and convolution puts out, units first."""
-    found = dict[str, list[Tensor]]()
-
-    def note(name: str, axis: int) -> Callable[..., None]:
-        return lambda _, __, output: found.setdefault(name, []).append(
-            output.detach().double().movedim(axis, 0).flatten(1)
-        )
-
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Bilinear)
-    hooks = [
-        module.register_forward_hook(note(name, 1 if hasattr(module, "stride") else -1))
-        for name, module in model.named_modules()
-        if isinstance(module, kinds)
-    ]
-    with torch.no_grad():
-        model(batch)
-    for hook in hooks:
-        hook.remove()
-    return found
-
-
-def assert_unit(signal: Tensor, target: float = 1.0, *, centred: bool = True) -> None:
-    if centred:
-        assert signal.mean(1).abs().max().item() <= WITHIN * target
-        spread = signal.var(1, correction=0).mean().sqrt()
-    else:
-        spread = signal.std(correction=0)
-    assert spread.item() == pytest.approx(target, rel=WITHIN)
-
-
-def cycling(width: int = 64, depth: int = 20, inputs: int = 64, outputs: int = 10) -> nn.Module:
-    """The stack that no formula starts well: four activations in turn, two of them uncentred."""
-    activations = [nn.Tanh, nn.GELU, nn.Softplus, nn.Sigmoid]
-    layers = list[nn.Module]()
-    for place in range(depth - 1):
-        layers += [nn.Linear(width if place else inputs, width), activations[place % 4]()]
-    return nn.Sequential(*layers, nn.Linear(width, outputs))
 
 
 @pytest.mark.parametrize("scheme", ["orthogonal", "lecun_normal", "torch_default", "he_uniform"])
@@ -328,16 +277,6 @@ def test_what_counts_is_the_operation() -> None:
     assert_unit(third)
 
 
-CONVOLUTIONS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
-    "1d": (nn.Conv1d(8, 16, 3), (10, 8, 20)),
-    "grouped": (nn.Conv2d(8, 16, 3, groups=4, stride=2), (10, 8, 9, 9)),
-    "depthwise": (nn.Conv2d(8, 8, 3, groups=8), (10, 8, 9, 9)),
-    "transposed": (nn.ConvTranspose2d(8, 16, 4, stride=2), (10, 8, 9, 9)),
-    "without bias": (nn.Conv2d(8, 16, 3, bias=False), (10, 8, 9, 9)),
-    "linear on sequences": (nn.Linear(8, 16), (10, 20, 8)),
-}
-
-
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_layers_of_torch(name: str) -> None:
     layer, shape = CONVOLUTIONS[name]
@@ -392,123 +331,3 @@ def test_a_kernel_that_is_used_again_is_right_on_the_whole(times: int, factor: f
     squares = [signal.var(correction=0).item() for signal in found["shared"]]
     assert np.mean(squares) ** 0.5 == pytest.approx(1, rel=WITHIN)
     assert str(next(row.scheme for row in plan.rows if row.name == "shared.bias")) == "zeros"
-
-
-def reasons(model: nn.Module, plan: Plan, *batch: Tensor) -> dict[str, str]:
-    result = calibrate(model, plan, SEED, lambda: model(*batch))
-    for before, after in zip(plan.rows, result.rows, strict=True):
-        if "; calibrated: " not in after.reason:
-            assert after.scheme == before.scheme
-    return {row.name: row.reason.rpartition("; ")[2] for row in result.rows}
-
-
-class Mixed(nn.Module):
-    """All that is left as planned."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embed = nn.Embedding(9, 16)
-        self.lstm = nn.LSTM(16, 16, batch_first=True)
-        self.normed = parametrizations.weight_norm(nn.Linear(16, 16))
-        self.identity = nn.Linear(16, 16)
-        self.unused = nn.Linear(16, 16)
-        self.constant = nn.Linear(16, 16, bias=False)
-        self.head = nn.Linear(16, 9, bias=False)
-        self.head.weight = self.embed.weight
-
-    def forward(self, words: Tensor) -> Tensor:
-        signal = self.identity(self.normed(self.lstm(self.embed(words))[0]))
-        return self.head(signal) + self.constant(torch.ones(1, 16)).sum()
-
-
-def test_what_is_left_as_planned_says_why() -> None:
-    model, batch = Mixed(), torch.arange(9).reshape(3, 3)
-    told = reasons(model, plan_of(model, **{"identity.weight": "dirac"}), batch)
-    assert told["lstm.weight_ih_l0"] == "not calibrated: part of a recurrent layer"
-    assert told["lstm.weight_hh_l0"] == "not calibrated: part of a recurrent layer"
-    assert told["normed.weight"] == "not calibrated: behind a parametrisation"
-    assert told["identity.weight"].startswith("not calibrated: dirac")
-    assert told["unused.weight"] == "not calibrated: no output of it was seen to vary"
-    assert "calibrated" not in told["unused.bias"]
-    assert told["embed.weight"] == "not calibrated: tied with an embedding"
-
-
-def test_an_output_that_is_the_same_everywhere_says_nothing() -> None:
-    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
-    told = reasons(model, plan_of(model, **{"0.weight": "zeros"}), gaussian(20, 4))
-    assert told["1.weight"] == "not calibrated: no output of it was seen to vary"
-    told = reasons(model, plan_of(model), torch.full((20, 4), torch.nan))
-    assert told["0.weight"] == "not calibrated: no output of it was seen to vary"
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_a_pass_in_inference_mode(training: bool) -> None:
-    """There a layer is one operation, and not what it is made of."""
-    model, batch = CONVOLUTIONS["linear on sequences"][0], 4 + gaussian(10, 20, 8)
-    model = nn.Sequential(copy.deepcopy(model), nn.Sigmoid(), nn.Linear(16, 8)).train(training)
-
-    def run() -> None:
-        with torch.inference_mode():
-            model(batch)
-
-    plan = plan_of(model)
-    assert calibrate(model, plan, SEED, run) == calibrate(model, plan, SEED, lambda: model(batch))
-
-
-def test_a_pass_under_autocast() -> None:
-    """The products take casts of the weights; what they are cast from is set."""
-    model, batch = cycling(depth=5), gaussian(256, 64)
-
-    def run() -> None:
-        with torch.autocast("cpu", torch.bfloat16):
-            model(batch)
-
-    plan = calibrate(model, plan_of(model), SEED, run)
-    fanin.init_(model, plan, SEED)
-    for signals in outputs_of(model, batch).values():
-        # As in half precision: an output is off by 2**-9 of itself, and so is the next input.
-        assert signals[0].mean(1).abs().max().item() < 0.05
-        assert signals[0].var(1, correction=0).mean().sqrt().item() == pytest.approx(1, rel=0.03)
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
-def test_a_compiled_model() -> None:
-    model, batch = cycling(depth=3), gaussian(64, 64)
-    compiled: Any = torch.compile(model, backend="eager")
-    plan = plan_of(model)
-    expected = calibrate(model, plan, SEED, lambda: model(batch))
-    assert calibrate(compiled, plan, SEED, lambda: compiled(batch)) == expected
-
-
-def test_half_precision() -> None:
-    model, batch = cycling(depth=5).bfloat16(), gaussian(256, 64).bfloat16()
-    calibrated(model, plan_of(model), batch)
-    for signals in outputs_of(model, batch).values():
-        # A bfloat16 has a relative error of 2**-9, and the biases are up to 8 in size.
-        assert signals[0].mean(1).abs().max().item() < 8 * 2**-9 + 0.03
-        assert signals[0].var(1, correction=0).mean().sqrt().item() == pytest.approx(1, rel=0.03)
-
-
-def test_a_model_without_memory_cannot_run() -> None:
-    with torch.device("meta"):
-        model = nn.Linear(4, 4)
-    with pytest.raises(fanin.FaninError, match=r"on the meta device: call fanin\.init_ first"):
-        calibrate(model, plan_of(model), SEED, lambda: None)
-
-
-def test_another_plan_is_refused() -> None:
-    model: Any = nn.Linear(4, 4)
-    before = model.weight.clone()
-    with pytest.raises(fanin.FaninError, match="not for this model"):
-        calibrate(model, plan_of(nn.Linear(3, 3)), SEED, lambda: None)
-    assert torch.equal(model.weight, before)
-
-
-def test_numbers_are_short_enough_to_read() -> None:
-    model = nn.Sequential(nn.Linear(4, 4))
-    plan = plan_of(model, **{"0.weight": "normal(0.001, 0.5)"})
-    result = calibrate(model, plan, SEED, lambda: model(gaussian(50, 4)))
-    scheme = result.rows[0].scheme
-    assert isinstance(scheme, normal)
-    assert scheme.mean / scheme.std == pytest.approx(0.002, rel=1e-3), "scaled together"
-    assert len(str(scheme)) <= len("normal(0.00012345, 0.12345)")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fanin.schemes import Fans, Layout
+from fanin.torch.tracing.ancestry import made_from
 from fanin.torch.tracing.examples import inside, outside
 from fanin.torch.tracing.measure import measure
 from fanin.torch.tracing.origins import IN, OUT, Origin, line, stored_layout
@@ -26,10 +27,6 @@ PASSING = frozenset({Kind.ADD, Kind.MULTIPLY, Kind.DROPOUT})
 
 WHOLE = (0, 0, 0)
 """Stands for a reader that takes all units of an operation."""
-
-
-FARTHEST = 4000
-"""Steps back through torch's own graph, to find where a tensor of unknown making came from."""
 
 
 @dataclass
@@ -94,7 +91,7 @@ class Recording:
         Returns:
             What is known of it; None for what is no signal.
         """
-        found = self._find(tensor)
+        found = self.tracked(tensor)
         if isinstance(found, Value):
             return found
         if found is None and isinstance(tensor, Tensor) and whole(tensor).grad_fn is not None:
@@ -110,7 +107,7 @@ class Recording:
         Returns:
             One origin for each parameter; empty for what is made from none.
         """
-        found = self._find(tensor)
+        found = self.tracked(tensor)
         return found if isinstance(found, tuple) else ()
 
     def weight(self, tensor: Any) -> tuple[Origin, ...]:
@@ -122,7 +119,7 @@ class Recording:
         Returns:
             As `origins`, and those that a signal carries along.
         """
-        found = self._find(tensor)
+        found = self.tracked(tensor)
         return found.carried if isinstance(found, Value) else self.origins(tensor)
 
     def knows(self, tensor: Any) -> bool:
@@ -134,7 +131,7 @@ class Recording:
         Returns:
             Whether anything is known of it, be it only that it is made from parameters somehow.
         """
-        return self._find(tensor) is not None or self.value(tensor) is not None
+        return self.tracked(tensor) is not None or self.value(tensor) is not None
 
     def read(self, tensor: Any) -> Value | None:
         """Look up a signal that an operation takes, and note which of its units are taken.
@@ -306,14 +303,11 @@ class Recording:
         Returns:
             A signal, or what it is made from.
         """
-        return self._find(tensor)
-
-    def _find(self, tensor: Any) -> Value | tuple[Origin, ...] | None:
         entry = self._tracked.get(id(tensor))
         if entry is not None and entry[0]() is tensor:
             return entry[1]
         if isinstance(tensor, Tensor) and is_wrapped(tensor):
-            found = self._find(inner(tensor)[0])
+            found = self.tracked(inner(tensor)[0])
             return None if found is None else inside(tensor, found)
         return None
 
@@ -356,7 +350,7 @@ class Recording:
         tensor = whole(tensor)
         if not self.values_known or not tensor.is_floating_point():
             return
-        value = self._find(tensor)
+        value = self.tracked(tensor)
         known = value.units if isinstance(value, Value) else None
         units = () if known is None else unit_axes(known)
         activation = detail.partition("(")[0] if kind is Kind.ACTIVATION else ""
@@ -378,20 +372,7 @@ class Recording:
 
     def _opaque(self, tensor: Tensor) -> Value | None:
         """Record an operation that torch would not show, and find its inputs in torch's graph."""
-        known, leaves = list[int](), list[Tensor]()
-        queue, seen = [whole(tensor).grad_fn], set[Any]()
-        while queue and len(seen) < FARTHEST:
-            node = queue.pop()
-            if node is None or node in seen:
-                continue
-            seen.add(node)
-            if node in self._makers:
-                known.append(self._makers[node])
-                continue
-            leaf = getattr(node, "variable", None)
-            if isinstance(leaf, Tensor):
-                leaves.append(leaf)
-            queue.extend(step for step, _ in node.next_functions)
+        known, leaves = made_from(whole(tensor).grad_fn, self._makers)
         taken = [origin for leaf in leaves for origin in self.origins(leaf)]
         if not known and not taken:
             return None
