@@ -22,8 +22,16 @@ def found(model, *batch) -> dict[str, Finding]:
     return {one.code: one for rule in RULES for one in rule.look(evidence)}
 
 
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.GELU, nn.SiLU, nn.SELU, nn.Sigmoid])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize(
+    ("activation", "dtype"),
+    [
+        (nn.Sigmoid, torch.float32),
+        (nn.Sigmoid, torch.bfloat16),
+        (nn.SELU, torch.float16),
+        (nn.ReLU, torch.float16),
+        (nn.GELU, torch.float64),
+    ],
+)
 def test_a_signal_that_fades_away_altogether_is_told_in_words(activation, dtype):
     x, y = digits()
     model = stack(0.01, 14, activation).to(dtype)
