@@ -124,6 +124,17 @@ def test_frozen_features_are_left_alone():
     assert "0.weight" not in {name for f in findings(model, *digits()) for name in f.where}
 
 
+@pytest.mark.parametrize(
+    ("kind", "ratio", "told"),
+    [(nn.RNN, 2.8, False), (nn.RNN, 4, True), (nn.GRU, 5, False), (nn.LSTM, 12, True)],
+)
+def test_a_state_meets_its_kernel_at_every_step(kind: type[nn.RNNBase], ratio: float, told: bool):
+    torch.manual_seed(0)
+    model = kind(64, 64)
+    nn.init.normal_(model.weight_hh_l0, std=ratio / 8)
+    assert ("FI301" in codes(findings(model, torch.randn(7, 4, 64)))) is told
+
+
 def test_recurrent_weights_far_too_large():
     torch.manual_seed(0)
 
