@@ -150,6 +150,7 @@ def test_infinity_that_is_masked_away_is_fine():
             scores = self.inner(x).masked_fill(torch.arange(64) % 2 == 0, -math.inf)
             return self.head(scores.exp())
 
+    assert "FI404" not in found(Masked(), digits()[0])
     assert "FI404" not in found(Masked(), *digits())
 
 
@@ -171,3 +172,34 @@ def test_updates_orders_apart_are_a_remark():
     assert told["FI405"].severity is Severity.INFO
     assert told["FI405"].where[0] == "other.weight"
     assert "FI405" not in found(Twice(1e-3), *digits())
+
+
+def test_a_stretch_that_fades_is_not_told_as_alike():
+    torch.manual_seed(0)
+    batch = torch.randn(64, 64), torch.arange(64) % 10
+    assert "FI403" not in found(stack(0.117, 100), *batch)
+
+
+def test_norms_on_the_way_bear_a_hundred_times_more():
+    def normed(depth):
+        torch.manual_seed(0)
+        parts = [
+            part
+            for _ in range(depth)
+            for part in (nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU())
+        ]
+        return nn.Sequential(*parts, nn.Linear(64, 10))
+
+    torch.manual_seed(0)
+    batch = torch.randn(64, 64), torch.arange(64) % 10
+    (line,) = lines(evidence_of(normed(35), *batch))
+    assert line.normalised
+    assert 1e2 < line.strength < 1e4
+    assert not found(normed(35), *batch)
+    assert "FI402" in found(normed(80), *batch)
+
+
+def test_what_is_frozen_has_no_mend():
+    model = stack(0.01, 10).requires_grad_(False)
+    model[-1].requires_grad_(True)
+    assert [fix.name for fix in found(model, *digits())["FI401"].fixes] == ["18.weight"]

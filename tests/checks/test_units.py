@@ -160,3 +160,9 @@ def test_a_norm_right_behind_takes_the_size_of_inputs_out():
     assert found(model, 100 * NORMAL, CLASSES)["FI504"].severity is Severity.INFO
     model = nn.Sequential(nn.BatchNorm1d(64), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     assert "FI504" not in found(model, 100 * NORMAL, CLASSES)
+
+
+def test_an_answer_that_has_chosen_is_no_attention():
+    model = nn.Sequential(nn.Linear(64, 10), nn.Softmax(-1))
+    nn.init.normal_(model[0].weight, std=5)
+    assert "FI503" not in found(model, NORMAL)
