@@ -143,3 +143,12 @@ def test_what_a_probability_of_one_half_costs_is_the_reference():
     answer = read(functional.binary_cross_entropy(half, torch.ones(4, 1)), half)
     assert answer.value == pytest.approx(math.log(2))
     assert answer.mean_output == (0.0,)
+
+
+def test_a_base_rate_of_a_few_positives_is_no_estimate():
+    few = torch.zeros(256, 1)
+    few[:4] = 1
+    bce = functional.binary_cross_entropy_with_logits
+    assert "FI602" not in codes(network(1), few, loss=bce)
+    few[:6] = 1
+    assert "FI602" in codes(network(1), few, loss=bce)

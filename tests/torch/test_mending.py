@@ -135,3 +135,18 @@ def test_what_the_build_did_wrong_stays_told():
 def test_what_counts_as_harmless(as_it_is, mended, harmless):
     losses = [dict(zip(("SGD", "Adam"), one, strict=True)) for one in (as_it_is, mended)]
     assert Proof(50, 2.0, losses[0], losses[1], 2.0).harmless is harmless
+
+
+def test_loaded_tensors_are_left_alone():
+    weights = small().state_dict()
+
+    def build():
+        model = small()
+        model.load_state_dict(weights)
+        return model
+
+    report = check(build, *BATCH, fix=True)
+    assert not report.ok
+    assert report.fixed == ("nothing was changed: no finding has a safe fix",)
+    named = check(small(), *BATCH, pretrained=weights, fix=True)
+    assert named.fixed == report.fixed
