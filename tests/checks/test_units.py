@@ -25,7 +25,7 @@ def found(model, *batch) -> dict[str, Finding]:
 
 def shut(part: float, value: float = -10.0) -> nn.Sequential:
     model = mlp(he, depth=4)
-    model[2].bias.data[: int(part * 128)] = value
+    model[2].get_parameter("bias").data[: int(part * 128)] = value
     return model
 
 
