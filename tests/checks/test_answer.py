@@ -113,3 +113,42 @@ def test_a_scale_of_zero_shuts_everything():
             return 0.0 * self.inner(x)
 
     assert codes(Scaled(), CLASSES)["FI604"].severity is Severity.ERROR
+
+
+@pytest.mark.parametrize("loss", [functional.smooth_l1_loss, functional.huber_loss])
+def test_far_targets_of_an_absolute_error(loss):
+    prices = 200 + 5 * torch.randn(256, 1, generator=SOURCE)
+    told = codes(network(1), prices, loss=loss)["FI603"]
+    # The mean distance of a normal law from its median is sqrt(2 / pi) of its deviation.
+    assert float(told.facts["reference"]) == pytest.approx(5 * math.sqrt(2 / math.pi), rel=0.15)
+    assert codes(network(1), (prices - 200) / 5, loss=loss) == {}
+    assert codes(network(1), (prices - 200) * 200, loss=loss) == {}
+
+
+def test_probabilities_are_as_good_as_logits():
+    rare = (torch.rand(256, 40, generator=SOURCE) < 0.01).float()
+    inner = network(40)
+    bce = functional.binary_cross_entropy
+    of_logits = codes(inner, rare, loss=functional.binary_cross_entropy_with_logits)["FI602"]
+    of_probabilities = codes(nn.Sequential(*inner, nn.Sigmoid()), rare, loss=bce)["FI602"]
+    assert of_probabilities.observed == of_logits.observed
+    sure = torch.tensor([[0.0], [1.0]], requires_grad=True)
+    answer = read(bce(sure, torch.tensor([[1.0], [1.0]])), sure)
+    assert math.isfinite(answer.value)
+    assert math.isfinite(answer.output.rms)
+
+
+def test_what_a_probability_of_one_half_costs_is_the_reference():
+    half = torch.full((4, 1), 0.5, requires_grad=True)
+    answer = read(functional.binary_cross_entropy(half, torch.ones(4, 1)), half)
+    assert answer.value == pytest.approx(math.log(2))
+    assert answer.mean_output == (0.0,)
+
+
+def test_a_base_rate_of_a_few_positives_is_no_estimate():
+    few = torch.zeros(256, 1)
+    few[:4] = 1
+    bce = functional.binary_cross_entropy_with_logits
+    assert "FI602" not in codes(network(1), few, loss=bce)
+    few[:6] = 1
+    assert "FI602" in codes(network(1), few, loss=bce)

@@ -1,6 +1,7 @@
 """FI301 on plain stacks, and the words of the cause."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -20,6 +21,32 @@ def test_eight_layers_at_a_hundredth_are_one_finding_with_its_cause():
     assert float(one.facts["ratio"]) == pytest.approx(0.01 / 0.125, rel=0.03)
     assert one.severity == "warning"
     assert all(fix.safe for fix in one.fixes)
+
+
+def test_biases_do_not_hide_that_nothing_comes_through():
+    torch.manual_seed(0)
+    model = mlp(depth=6)  # with the biases that torch draws
+    for layer in list(model)[:-1:2]:
+        nn.init.normal_(layer.weight, std=0.01)
+    (one,) = findings(model, *digits())
+    assert one.code == "FI301"
+    assert len(one.where) == 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_cause_is_one_finding_whatever_chance_does_to_each_layer(seed: int):
+    torch.manual_seed(seed)
+    sizes = (64, 100, 150, 230, 90, 10)
+    for variance in (False, True):
+        parts = list[nn.Module]()
+        for inputs, outputs in pairwise(sizes):
+            layer = nn.Linear(inputs, outputs)
+            nn.init.normal_(layer.weight, std=2 / inputs if variance else 0.5)
+            nn.init.zeros_(layer.bias)
+            parts += [layer, nn.ReLU()]
+        told = findings(nn.Sequential(*parts[:-1]), *digits())
+        (one,) = [one for one in told if one.code == "FI301"]
+        assert ("the variance of he_normal" if variance else "normal(0, 0.5)") in one.observed
 
 
 def test_standard_normal_weights_are_too_large():
@@ -95,6 +122,17 @@ def test_frozen_features_are_left_alone():
     nn.init.normal_(model[0].weight, std=30)
     model[0].weight.requires_grad_(False)
     assert "0.weight" not in {name for f in findings(model, *digits()) for name in f.where}
+
+
+@pytest.mark.parametrize(
+    ("kind", "ratio", "told"),
+    [(nn.RNN, 2.8, False), (nn.RNN, 4, True), (nn.GRU, 5, False), (nn.LSTM, 12, True)],
+)
+def test_a_state_meets_its_kernel_at_every_step(kind: type[nn.RNNBase], ratio: float, told: bool):
+    torch.manual_seed(0)
+    model = kind(64, 64)
+    nn.init.normal_(model.weight_hh_l0, std=ratio / 8)
+    assert ("FI301" in codes(findings(model, torch.randn(7, 4, 64)))) is told
 
 
 def test_recurrent_weights_far_too_large():

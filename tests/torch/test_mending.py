@@ -9,6 +9,7 @@ from torch import nn
 
 from fanin import FaninError, check
 from fanin.checks import Severity
+from fanin.torch.proof import Proof
 
 torch.manual_seed(0)
 BATCH = torch.randn(64, 64), torch.arange(64) % 10
@@ -116,3 +117,36 @@ def test_what_the_build_did_wrong_stays_told():
     before, after = check(build, *BATCH), check(build, *BATCH, fix=True)
     assert "FI104" in [one.code for one in before.findings]
     assert "FI104" in [one.code for one in after.findings]
+
+
+@pytest.mark.parametrize(
+    ("as_it_is", "mended", "harmless"),
+    [
+        ((1.0, 1.0), (1.0, 1.0), True),
+        ((1.1, 1.0), (1.0, 1.0), True),  # 0.1 of what was learned, 1.0
+        ((1.2, 1.0), (1.0, 1.0), False),
+        ((1.0, 1.2), (1.0, 1.0), False),
+        ((math.inf, 1.0), (1.0, 1.0), False),
+        ((1.0, 1.0), (math.inf, 1.0), True),
+        ((math.inf, 1.0), (math.inf, 1.0), True),
+        ((math.inf, math.inf), (math.inf, math.inf), False),  # nothing is shown
+    ],
+)
+def test_what_counts_as_harmless(as_it_is, mended, harmless):
+    losses = [dict(zip(("SGD", "Adam"), one, strict=True)) for one in (as_it_is, mended)]
+    assert Proof(50, 2.0, losses[0], losses[1], 2.0).harmless is harmless
+
+
+def test_loaded_tensors_are_left_alone():
+    weights = small().state_dict()
+
+    def build():
+        model = small()
+        model.load_state_dict(weights)
+        return model
+
+    report = check(build, *BATCH, fix=True)
+    assert not report.ok
+    assert report.fixed == ("nothing was changed: no finding has a safe fix",)
+    named = check(small(), *BATCH, pretrained=weights, fix=True)
+    assert named.fixed == report.fixed

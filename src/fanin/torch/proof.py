@@ -54,11 +54,16 @@ class Proof:
 
     @property
     def harmless(self) -> bool:
-        """Whether the model as it is trains as well as the mended one, with either optimizer."""
-        return all(
+        """Whether the model as it is trains as well as the mended one, with either optimizer.
+
+        Where both diverge nothing is shown.
+        """
+        level = [
             self.as_it_is[name] <= best + MARGIN * max(0.0, self.mended_start - best)
             for name, best in self.mended.items()
-        )
+            if min(best, self.as_it_is[name]) < math.inf
+        ]
+        return bool(level) and all(level)
 
     def __str__(self) -> str:
         told = [

@@ -20,6 +20,9 @@ from fanin.trace import Signal
 FARTHEST = 400
 """Steps back from the loss that are looked at."""
 
+SMALLEST = 2.0**-24
+"""Distance of a probability from 0 or 1 below which float32 does not tell it from them."""
+
 CLASSES = 64
 """Classes whose mean output is kept."""
 
@@ -91,9 +94,13 @@ def _read(node: Any) -> _Made | None:
             )  # fmt: skip
         if name.startswith("BinaryCrossEntropyWithLogits"):
             return _Made("binary cross entropy", node._saved_self, node._saved_target)  # noqa: SLF001
+        if name.startswith("BinaryCrossEntropyBackward"):
+            # Of probabilities, which are as good as logits.
+            logits = node._saved_self.detach().float().logit(SMALLEST)  # noqa: SLF001
+            return _Made("binary cross entropy", logits, node._saved_target)  # noqa: SLF001
         if name.startswith("MseLoss"):
             return _Made("squared error", node._saved_self, node._saved_target)  # noqa: SLF001
-        if name.startswith(("L1Loss", "SmoothL1Loss", "HuberLoss")):
+        if name.startswith(("SmoothL1Loss", "HuberLoss")):
             return _Made("absolute error", node._saved_self, node._saved_target)  # noqa: SLF001
     except (AttributeError, RuntimeError):
         pass  # kept by another name, or written over since

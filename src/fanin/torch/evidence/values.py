@@ -166,7 +166,8 @@ def pile_of(slot: Slot, tensor: Tensor) -> Pile | None:
 
 
 def _shaped(values: Values, slot: Slot, pile: Pile) -> Values:
-    squares = np.square(pile, dtype=pile.dtype)
+    with np.errstate(over="ignore"):  # what is too large for a square has an infinite one
+        squares = np.square(pile, dtype=pile.dtype)
     units = np.sqrt(squares.mean(axis=(2, 3))).reshape(-1)
     inputs = np.sqrt(squares.mean(axis=(1, 3))).reshape(-1)
     whole, blocks = _orthogonality(pile, units, inputs)

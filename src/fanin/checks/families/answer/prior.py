@@ -18,8 +18,8 @@ TIMES = 5.0
 FEWEST = 5
 """Positives that a base rate is estimated from."""
 
-FAR = 100.0
-"""Squared distance of the targets from the output, in units of their variance."""
+FAR = 10.0
+"""Distance of the targets from the output, in units of their spread."""
 
 
 @rule("FI602", "base rate ignored", Severity.WARNING, Probe.SIGNAL, symptom=True)
@@ -79,7 +79,7 @@ def targets_far(evidence: Evidence) -> Iterator[Finding]:
     """The targets are far from what the network says, measured by their own spread.
 
     Why it hurts:
-        The error is one constant for all examples. Its gradient is large in every layer and says
+        The error is one constant for all examples. Its gradient goes into every layer and says
         nothing about the inputs; only the bias of the last layer needs it.
 
     Example:
@@ -92,18 +92,20 @@ def targets_far(evidence: Evidence) -> Iterator[Finding]:
         Targets that were normalised, whatever their distribution.
 
     Threshold:
-        A squared error of a hundred times the variance of the targets, beyond five standard errors:
-        the constant part outweighs what can be learned by ten to one in size.
+        A squared error of a hundred times the variance of the targets, or Huber's of ten
+        times their mean distance from the median, beyond five standard errors: the constant part
+        outweighs what can be learned by ten to one in size.
 
     Source:
         Karpathy (2019), A Recipe for Training Neural Networks, "init well".
     """
     answer = evidence.answer
-    if answer is None or answer.loss != "squared error" or answer.target is None:
+    if answer is None or answer.target is None or not answer.prior:
+        return
+    power = {"squared error": 2, "absolute error": 1}.get(answer.loss)
+    if power is None or not well_above(answer, answer.prior, FAR**power):
         return
     mean, spread = answer.target
-    if not spread > 0 or not well_above(answer, spread**2, FAR):
-        return
     names = tuple(slot.name for slot in (*biases(evidence), *heads(evidence)))
     size = answer.output.rms if answer.output is not None else 0.0
     large = size > abs(mean)
@@ -113,11 +115,12 @@ def targets_far(evidence: Evidence) -> Iterator[Finding]:
         names,
         f"the loss starts at {answer.value:.3g}; targets are {mean:.3g} +- {spread:.3g}, and the "
         f"output has a root mean square of {size:.3g}",
-        f"a loss near {spread**2:.3g}, the variance of the targets",
-        "a constant error with a large gradient in every layer, which only one bias needs",
+        f"a loss near {answer.prior:.3g}, that of the best constant answer",
+        "the error is one constant with next to nothing of the inputs in it, and only one bias "
+        "needs its gradient",
         "start the last kernel smaller"
         if large
         else f"normalise the targets, or start the last bias at {mean:.3g}",
         title="the output is too large for its targets" if large else "the targets are far away",
-        facts={"loss": answer.value or 0.0, "reference": spread**2},
+        facts={"loss": answer.value or 0.0, "reference": answer.prior},
     )

@@ -140,10 +140,10 @@ def _finding(evidence: Evidence, found: list[Line], severity: Severity) -> Findi
     rate, error = worst.rate
     theory, backward = by_theory(evidence, worst), worst.backward
     names = [name for line in (worst, *found) for name in line.kernels]
-    unit = "branch" if worst.kind == "stream" else "layer"
+    unit, units = ("branch", "branches") if worst.kind == "stream" else ("layer", "layers")
     count, where = len(worst.points), first_step(worst, 10.0 if growing else 0.1)
     whole = "what the inputs differ by" if worst.by_spread else "the signal"
-    told = f"over {count} {unit}s {whole} goes {_times(worst.forward)} ({rate:.3g} +- {error:.1g} "
+    told = f"over {count} {units} {whole} goes {_times(worst.forward)} ({rate:.3g} +- {error:.1g} "
     told += f"per {unit})"
     if backward is not None:
         told += f", and the gradient on the way back {_times(backward)}"
@@ -203,6 +203,8 @@ def _mend(line: Line, off: bool) -> str:
 
 
 def _times(factor: float) -> str:
+    if factor == 0:
+        return "down to nothing"  # below what the digits of the dtype can tell
     if abs(math.log(factor)) < 0.1:
         return "on as it is"
     return f"up {factor:.2g} times" if factor >= 1 else f"down to {factor:.2g}"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Probe
-from fanin.checks.families.scale.looking import few, fixes, held_slots, sizes, spelled
+from fanin.checks.families.scale.looking import few, fixes, held_slots, signals, spelled
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 from fanin.checks.values import Values
@@ -51,9 +51,9 @@ def wide_biases(evidence: Evidence) -> Iterator[Finding]:
         if fans is None or not fans.fan_in or _meant(slot):
             continue
         usual = (1 + 5 / math.sqrt(2 * values.count)) / math.sqrt(3 * fans.fan_in)
-        measured = sizes(evidence, slot.name)
-        if values.std > usual and measured is not None and measured[1] > 0:
-            share = values.rms**2 / measured[1] ** 2
+        measured = signals(evidence, slot.name)
+        if values.std > usual and measured is not None and measured[1].rms > 0:
+            share = values.rms**2 / measured[1].rms ** 2
             if share > 0.5:
                 wide.append((share, slot, values))
     if not wide:

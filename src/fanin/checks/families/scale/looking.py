@@ -12,7 +12,7 @@ from fanin.checks.finding import Fix
 from fanin.checks.values import Values
 from fanin.recipes import Slot
 from fanin.recipes.network import KERNELS, around
-from fanin.trace import Op, TracedParameter
+from fanin.trace import Op, Signal, TracedParameter
 
 SIGMAS = 5.0
 """Sampling error that is still chance: one tensor in 1.7 million."""
@@ -125,15 +125,15 @@ def operation(evidence: Evidence, name: str) -> tuple[Op, TracedParameter] | Non
     return None
 
 
-def sizes(evidence: Evidence, name: str) -> tuple[float, float] | None:
-    """Measure what goes into the operation of a parameter, and what comes out.
+def signals(evidence: Evidence, name: str) -> tuple[Signal, Signal] | None:
+    """Find what goes into the operation of a parameter, and what comes out.
 
     Args:
         evidence: What was gathered.
         name: The parameter.
 
     Returns:
-        Root mean squares of the two; None where they were not measured.
+        The two; None where they were not measured, or are not finite.
     """
     found = operation(evidence, name)
     if found is None or evidence.trace is None or not found[0].inputs:
@@ -142,7 +142,7 @@ def sizes(evidence: Evidence, name: str) -> tuple[float, float] | None:
     before, after = evidence.trace.ops[op.inputs[0]].forward, op.forward
     if before is None or after is None or not (before.finite and after.finite):
         return None
-    return before.rms, after.rms
+    return before, after
 
 
 def fixes(evidence: Evidence, names: tuple[str, ...]) -> tuple[Fix, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from fanin.checks.evidence import Evidence, Probe
-from fanin.checks.families.scale.looking import Kernel, fixes, kernels, sizes, spelled
+from fanin.checks.families.scale.looking import Kernel, fixes, kernels, signals, spelled
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 from fanin.recipes.network import around
@@ -57,8 +57,8 @@ def first_sine_layer(evidence: Evidence) -> Iterator[Finding]:
         bound = 1 / fans.fan_in
         if bound / math.sqrt(3) < 2 * one.values.std:
             continue
-        measured = sizes(evidence, one.name)
-        told = f"; its output has an rms of {measured[1]:.2g}" if measured is not None else ""
+        measured = signals(evidence, one.name)
+        told = f"; its output has an rms of {measured[1].rms:.2g}" if measured is not None else ""
         yield Finding(
             "FI314",
             Severity.WARNING,

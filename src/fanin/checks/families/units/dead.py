@@ -9,7 +9,7 @@ from scipy.stats import binom, norm
 
 from fanin.checks.evidence import Evidence, Probe
 from fanin.checks.families.units.graph import graph_of, is_made, label
-from fanin.checks.finding import Finding, Severity
+from fanin.checks.finding import Finding, Fix, Severity
 from fanin.checks.rule import rule
 from fanin.trace import Kind, Op, Part
 from fanin.trace.structure.graph import Graph
@@ -68,7 +68,7 @@ def dead(evidence: Evidence) -> Iterator[Finding]:
             (whole if seen[1] == 1 else parts).append(seen)
     for found, severity in ((whole, Severity.ERROR), (parts, Severity.WARNING)):
         if found:
-            yield _finding(graph, found, severity)
+            yield _finding(evidence, graph, found, severity)
 
 
 def _dead(
@@ -165,14 +165,36 @@ def all_off(examples: int, cosine: float) -> float:
     return float(weights @ inside / math.sqrt(2 * math.pi))
 
 
-def _finding(graph: Graph, found: list[tuple[int, float, int]], severity: Severity) -> Finding:
-    names = tuple(dict.fromkeys(name for index, _, _ in found for name in label(graph, index)))
+def _shutting(graph: Graph, moments: Mapping[str, tuple[float, float]], index: int) -> list[str]:
+    """Name the biases that hold the units of a layer below zero: more than half of what is seen."""
+    signal = graph.ops[graph.sources[index][0]].forward
+    if signal is None:
+        return []
+    return [
+        parameter.name
+        for parameter, use in graph.uses[graph.telling(graph.sources[index][0])]
+        if use.part in (Part.BIAS, Part.OFFSET, Part.TERM)
+        and (held := moments.get(parameter.name)) is not None
+        and held[0] < 0
+        and _square(held) > signal.rms**2 / 2
+    ]
+
+
+def _finding(
+    evidence: Evidence, graph: Graph, found: list[tuple[int, float, int]], severity: Severity
+) -> Finding:
+    moments = evidence.trace.moments if evidence.trace is not None else {}
+    shut = [name for index, _, _ in found for name in _shutting(graph, moments, index)]
+    kernels = [name for index, _, _ in found for name in label(graph, index)]
+    names = tuple(dict.fromkeys((*shut, *kernels)))
     index, part, units = max(found, key=lambda own: own[1])
     op = graph.ops[index]
     before = graph.ops[graph.sources[index][0]].forward
     examples = op.forward.shape[0] if op.forward is not None else 0
     mean = "" if before is None else f"; the pre-activations have mean {before.mean:.3g} and std "
     mean += "" if before is None else f"{before.std:.3g}"
+    if shut:
+        mean += f", for {shut[0]} has a mean of {moments[shut[0]][0]:.3g}"
     if severity is Severity.ERROR:
         more = f" (and {len(found) - 1} more layers)" if len(found) > 1 else ""
         said = f"every one of {units} units is zero for all {examples} examples{more}{mean}"
@@ -187,7 +209,14 @@ def _finding(graph: Graph, found: list[tuple[int, float, int]], severity: Severi
         said,
         "units that are on for about half of the examples: pre-activations about zero",
         why,
-        "start the bias at zero and the weights about zero (he_normal)",
+        f"start {shut[0]} at zero"
+        if shut
+        else "start the bias at zero and the weights about zero (he_normal)",
         title="a whole layer is dead" if severity is Severity.ERROR else "many units are dead",
+        fixes=tuple(
+            Fix(name, "zeros")
+            for name in dict.fromkeys(shut)
+            if (slot := evidence.slot(name)) is not None and not slot.frozen
+        ),
         facts={"dead": part, "units": units, "layers": len(found)},
     )
