@@ -87,6 +87,13 @@ def test_what_is_wrong_in_it_is_said(tmp_path, text, said):
         read_settings(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["tool = 3", "[tool]\nfanin = 3", "[tool.fanin]\ncheck = 3"])
+def test_what_should_be_a_table_is_named(tmp_path, text):
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(FaninError, match=r"must be a table, and \w+ is 3"):
+        read_settings(tmp_path)
+
+
 def test_a_broken_file_is_named(tmp_path):
     (tmp_path / "pyproject.toml").write_text("[tool")
     with pytest.raises(FaninError, match=r"pyproject\.toml cannot be read as TOML"):
