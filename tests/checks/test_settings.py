@@ -1,8 +1,11 @@
 """What a person wants to hear of."""
 
+from dataclasses import replace
+
 import pytest
 
 from fanin import FaninError
+from fanin.births import Allocation, Births, Frame
 from fanin.checks import Settings, Severity, read_settings
 from report_cases import REMARK, SCALE, births
 
@@ -45,6 +48,24 @@ def test_a_comment_on_the_writing_line(comment, waved):
     kept, _ = Settings().sift([SCALE], births(f"normal_(w)  {comment}"))
     assert ("layers.0.weight" not in kept[0].where) == waved
     assert "layers.1.weight" in kept[0].where
+
+
+def test_a_comment_on_the_line_that_a_finding_names():
+    line = Frame("net.py", 3, "build", "normal_(w.clone())  # fanin: ignore[FI104]")
+    lost = replace(SCALE, code="FI104", location=line)
+    kept, hidden = Settings().sift([lost, replace(lost, code="FI102")], None)
+    assert ([one.code for one in kept], [one.code for one in hidden]) == (["FI102"], ["FI104"])
+
+
+def test_a_comment_on_the_line_that_made_a_tensor():
+    frame = Frame("net.py", 3, "build", "nn.Parameter(torch.randn(2, 2))  # fanin: ignore")
+    made = replace(
+        births("").tensors[0],
+        allocation=Allocation("torch.randn", empty=False, frames=(frame,)),
+        writes=(),
+    )
+    kept, _ = Settings().sift([SCALE], Births((made,)))
+    assert "layers.0.weight" not in kept[0].where
 
 
 def test_without_remarks():
