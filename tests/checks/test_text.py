@@ -68,7 +68,7 @@ def test_no_color_is_honoured_and_nothing_is_too_wide(monkeypatch):
     assert "\x1b[3" not in text
     bare = text.replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")
     assert max(map(len, bare.splitlines())) <= 60
-    assert "layers.0.weight" in plain
+    assert "layers.0.weight" in bare
 
 
 def test_ascii_streams_get_escapes():

@@ -143,6 +143,26 @@ def test_a_shape_makes_a_batch(run):
     assert "below he_normal for fan_in 64" in outcome.out
 
 
+def test_every_token_has_a_target(run, script):
+    (script / "net.py").write_text(
+        f"{SCRIPT}\ndef lm():\n    return nn.Sequential(nn.Embedding(50, 16), nn.Linear(16, 7))\n"
+    )
+    outcome = run("check net.py:lm --input 4x6 --tokens 50 --classes 7 --json")
+    assert json.loads(outcome.out)["loss"]["name"] == "cross entropy with the batch's target"
+
+
+def test_quiet_leaves_remarks_out(run, script):
+    (script / "pyproject.toml").write_text('[tool.fanin.check.severity]\nFI1 = "info"\n')
+    line = "check net.py:bad --probes values,birth"
+    assert "info[FI101]" in run(line).out
+    assert "info[" not in run(f"{line} --quiet").out
+
+
+def test_what_is_ignored_by_option_adds_to_the_settings(run, script):
+    (script / "pyproject.toml").write_text('[tool.fanin.check]\nignore = ["FI101", "FI102"]\n')
+    assert run("check net.py:bad --probes values,birth --ignore FI104").status == 0
+
+
 def test_fixed_and_saved(run, script):
     outcome = run("check net.py:small --input 64x64 --classes 10 --fix --save fixed.safetensors")
     assert outcome.status == 0
@@ -168,7 +188,11 @@ SMALL = "num_hidden_layers=1, hidden_size=32, num_attention_heads=2, vocab_size=
         ("gpt2", "n_layer=1, n_embd=32, n_head=2, vocab_size=64", "GPT2LMHeadModel"),
         ("bert", f"{SMALL}, intermediate_size=64", "BertForMaskedLM"),
         ("t5", "num_layers=1, d_model=32, d_kv=16, num_heads=2, vocab_size=64", "T5For"),
-        ("vit", "num_hidden_layers=1, hidden_size=24, num_attention_heads=2", "ViTForImage"),
+        (
+            "vit",
+            "num_hidden_layers=1, hidden_size=24, num_attention_heads=2, image_size=32",
+            "ViTForImage",
+        ),
     ],
 )
 def test_a_model_of_transformers_by_name(run, script, name, settings, built):

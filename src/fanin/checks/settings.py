@@ -146,7 +146,7 @@ def _read(path: Path) -> Settings:
         raise FaninError(f"{path} cannot be read as TOML: {problem}") from problem
     table: Any = parsed
     for key in ("tool", "fanin", "check"):
-        table = table.get(key, {})
+        table = cast("dict[str, Any]", table).get(key, {})
         if not isinstance(table, dict):
             raise FaninError(f"{_WHERE} in {path} must be a table, and {key} is {table!r}")
     given = cast("dict[str, Any]", table)

@@ -11,7 +11,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -62,9 +62,10 @@ def bind(model: nn.Module, batch: tuple[Any, ...]) -> Arguments:
     Returns:
         The arguments.
     """
-    while isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        model = model.module  # passes on whatever it is given
-    parameters = list(inspect.signature(model.forward).parameters.values())
+    called: Any = model
+    while isinstance(called, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        called = cast("Any", called).module  # passes on whatever it is given
+    parameters = list(inspect.signature(called.forward).parameters.values())
     kinds = inspect.Parameter
     named = [p for p in parameters if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)]
     anything = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
