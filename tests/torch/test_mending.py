@@ -116,3 +116,17 @@ def test_what_the_build_did_wrong_stays_told():
     before, after = check(build, *BATCH), check(build, *BATCH, fix=True)
     assert "FI104" in [one.code for one in before.findings]
     assert "FI104" in [one.code for one in after.findings]
+
+
+def test_what_was_loaded_is_not_filled_again():
+    trained = nn.Linear(8, 4).state_dict()
+    trained["bias"].fill_(float("nan"))
+
+    def build():
+        model = nn.Linear(8, 4)
+        model.load_state_dict(trained)
+        return model
+
+    report = check(build, fix=True)
+    assert [one.code for one in report.findings] == ["FI102"]
+    assert report.fixed == ("nothing was changed: no finding has a safe fix",)
