@@ -6,11 +6,14 @@ from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
+import torch
+from torch import nn
 
-from fanin import FaninError
+from fanin import FaninError, check
 from fanin.checks import Finding, Report, Severity, rules
 from fanin.checks.formats import SCHEMA, fragment
-from report_cases import EVIDENCE, REPORT, SCALE
+from fanin.reports.depth import SERIES
+from report_cases import EVIDENCE, REMARK, REPORT, SCALE
 
 
 def test_json_is_what_its_schema_says():
@@ -77,6 +80,26 @@ def test_github_commands_are_one_line_each():
     assert "100%25 of it" not in lines[0]  # why is left to the log
     assert "%0Aexpected: std 0.125%0A" in lines[0]
     assert lines[1].startswith("::notice title=")
+
+
+def test_github_keeps_a_percent_sign():
+    half = Finding("FI502", Severity.WARNING, ("a",), "50% of it", "x", "y", "z", title="dead: 50%")
+    (line,) = Report((half,), EVIDENCE).to("github").splitlines()
+    assert line.startswith("::warning title=FI502 dead%3A 50%25::a: 50%25 of it%0A")
+
+
+def test_remarks_fail_no_case_of_junit():
+    suite = ET.fromstring(Report((REMARK,), EVIDENCE).to("junit"))
+    assert suite.attrib["failures"] == "0"
+    assert suite.find("testcase/failure") is None
+
+
+def test_a_page_draws_what_theory_expects_beside_what_was_measured():
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+    page = check(model, torch.randn(8, 8)).to("html")
+    for name in SERIES:
+        assert f'"what":"{name}"' in page.replace('": "', '":"'), name
+    assert "Every tensor" in page
 
 
 def test_a_page_holds_everything_and_asks_for_nothing():

@@ -1,8 +1,11 @@
 """What a person wants to hear of."""
 
+from dataclasses import replace
+
 import pytest
 
 from fanin import FaninError
+from fanin.births import Allocation, Births, Frame
 from fanin.checks import Settings, Severity, read_settings
 from report_cases import REMARK, SCALE, births
 
@@ -47,6 +50,24 @@ def test_a_comment_on_the_writing_line(comment, waved):
     assert "layers.1.weight" in kept[0].where
 
 
+def test_a_comment_on_the_line_that_a_finding_names():
+    line = Frame("net.py", 3, "build", "normal_(w.clone())  # fanin: ignore[FI104]")
+    lost = replace(SCALE, code="FI104", location=line)
+    kept, hidden = Settings().sift([lost, replace(lost, code="FI102")], None)
+    assert ([one.code for one in kept], [one.code for one in hidden]) == (["FI102"], ["FI104"])
+
+
+def test_a_comment_on_the_line_that_made_a_tensor():
+    frame = Frame("net.py", 3, "build", "nn.Parameter(torch.randn(2, 2))  # fanin: ignore")
+    made = replace(
+        births("").tensors[0],
+        allocation=Allocation("torch.randn", empty=False, frames=(frame,)),
+        writes=(),
+    )
+    kept, _ = Settings().sift([SCALE], Births((made,)))
+    assert "layers.0.weight" not in kept[0].where
+
+
 def test_without_remarks():
     kept, hidden = Settings(remarks=False).sift([SCALE, REMARK], None)
     assert (kept, hidden) == ((SCALE,), ())
@@ -84,6 +105,13 @@ def test_read_from_the_project_above(tmp_path):
 def test_what_is_wrong_in_it_is_said(tmp_path, text, said):
     (tmp_path / "pyproject.toml").write_text(f"[tool.fanin.check]\n{text}\n")
     with pytest.raises(FaninError, match=said):
+        read_settings(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["tool = 3", "[tool]\nfanin = 3", "[tool.fanin]\ncheck = 3"])
+def test_what_should_be_a_table_is_named(tmp_path, text):
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(FaninError, match=r"must be a table, and \w+ is 3"):
         read_settings(tmp_path)
 
 

@@ -1,9 +1,11 @@
 """What a person sees of a report."""
 
 import io
+from dataclasses import replace
 
-from fanin.checks import Report
-from report_cases import EVIDENCE, REPORT
+from fanin.checks import Fix, Report
+from fanin.checks.text import lines, plain, wrapped
+from report_cases import EVIDENCE, REPORT, SCALE
 
 GOLDEN = """\
 error[FI102]: too small, for <relu> & co
@@ -64,12 +66,25 @@ def test_no_color_is_honoured_and_nothing_is_too_wide(monkeypatch):
     REPORT.show(screen)
     text = screen.getvalue()
     assert "\x1b[3" not in text
-    plain = text.replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")
-    assert max(map(len, plain.splitlines())) <= 60
-    assert "layers.0.weight" in plain
+    bare = text.replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")
+    assert max(map(len, bare.splitlines())) <= 60
+    assert "layers.0.weight" in bare
 
 
 def test_ascii_streams_get_escapes():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     REPORT.show(stream)
     assert stream.buffer.tell() > 100
+
+
+def test_a_mend_is_called_safe_only_where_all_of_it_is():
+    fixes = (Fix("a", "zeros"), Fix("b", "zeros", safe=False))
+    told = plain(lines([replace(SCALE, fixes=fixes)], EVIDENCE))
+    assert "--fix does it" not in told
+    assert "--fix does it" in plain(lines([replace(SCALE, fixes=fixes[:1])], EVIDENCE))
+
+
+def test_what_wraps_does_not_say_its_label_again():
+    told = list(wrapped(lines([SCALE], EVIDENCE), 40))
+    assert sum("why" in line.lead for line in told) == 1
+    assert len({line.lead for line in told if line.text.startswith("the signal")}) == 1

@@ -62,3 +62,19 @@ def test_settings_of_the_project_hold(tmp_path, monkeypatch):
     model.bias.data.fill_(float("nan"))
     assert assert_healthy(model).hidden
     assert torch.isnan(model.bias).all()
+
+
+def test_the_limit_of_the_project_holds(tmp_path, monkeypatch):
+    model = nn.Linear(2, 2)
+    model.bias.data.fill_(float("nan"))
+    monkeypatch.chdir(tmp_path)
+    for level, fails in (("error", False), ("warning", True)):
+        (tmp_path / "pyproject.toml").write_text(
+            f'[tool.fanin.check]\nfail-on = "{level}"\n'
+            '[tool.fanin.check.severity]\nFI102 = "warning"\n'
+        )
+        if fails:
+            with pytest.raises(AssertionError, match="FI102"):
+                assert_healthy(model)
+        else:
+            assert not assert_healthy(model).ok

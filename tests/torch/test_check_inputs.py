@@ -112,12 +112,18 @@ def test_settings_that_a_build_or_a_pass_changes_are_put_back():
         def forward(self, x):
             torch.set_default_dtype(torch.float64)
             torch.set_grad_enabled(False)
+            torch.set_float32_matmul_precision("medium")
+            torch.backends.cudnn.benchmark = True
+            torch.backends.cudnn.deterministic = True
             return self.fc(x)
 
     check(Setting, INPUTS)
     assert torch.get_default_dtype() is torch.float32
     assert torch.is_grad_enabled()
     assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert not torch.backends.cudnn.benchmark
+    assert not torch.backends.cudnn.deterministic
 
 
 ODD_BUFFERS = {
@@ -171,8 +177,33 @@ class Returning(nn.Module):
         return self.make(self.fc(x))
 
 
-def test_a_model_that_returns_none():
-    assert loud(check(Returning(lambda _: None), INPUTS)) == []
+@pytest.mark.parametrize("make", [lambda _: None, torch.Tensor.detach])
+def test_an_output_that_sends_nothing_back_is_noted(make):
+    report = check(Returning(make), INPUTS)
+    assert loud(report) == []
+    assert any(note.startswith("no gradient was sent back") for note in report.evidence.notes)
+
+
+def test_a_sound_pass_has_nothing_to_note():
+    assert check(nn.Linear(8, 4), INPUTS, TARGET).evidence.notes == ()
+
+
+@pytest.mark.parametrize("loss", [None, nn.functional.cross_entropy])
+def test_on_the_meta_device_it_says_that_nothing_is_there(loss):
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+    report = check(model, INPUTS, TARGET, loss=loss)
+    assert loud(report) == []
+    assert report.evidence.notes == (
+        "4 parameters on the meta device, where there is nothing to read",
+    )
+
+
+def test_what_spreads_a_batch_over_devices_takes_what_its_model_takes():
+    model = nn.DataParallel(nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)))
+    report = check(model, INPUTS, TARGET)
+    assert loud(report) == []
+    assert report.evidence.answer.loss == "cross entropy"
 
 
 def test_a_loss_that_is_no_number_is_named():

@@ -150,3 +150,17 @@ def test_loaded_tensors_are_left_alone():
     assert report.fixed == ("nothing was changed: no finding has a safe fix",)
     named = check(small(), *BATCH, pretrained=weights, fix=True)
     assert named.fixed == report.fixed
+
+
+def test_what_was_loaded_is_not_filled_again():
+    trained = nn.Linear(8, 4).state_dict()
+    trained["bias"].fill_(float("nan"))
+
+    def build():
+        model = nn.Linear(8, 4)
+        model.load_state_dict(trained)
+        return model
+
+    report = check(build, fix=True)
+    assert [one.code for one in report.findings] == ["FI102"]
+    assert report.fixed == ("nothing was changed: no finding has a safe fix",)

@@ -144,9 +144,11 @@ def _read(path: Path) -> Settings:
         parsed: Any = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise FaninError(f"{path} cannot be read as TOML: {problem}") from problem
-    table: Any = parsed.get("tool", {}).get("fanin", {}).get("check", {})
-    if not isinstance(table, dict):
-        raise FaninError(f"{_WHERE} in {path} must be a table")
+    table: Any = parsed
+    for key in ("tool", "fanin", "check"):
+        table = cast("dict[str, Any]", table).get(key, {})
+        if not isinstance(table, dict):
+            raise FaninError(f"{_WHERE} in {path} must be a table, and {key} is {table!r}")
     given = cast("dict[str, Any]", table)
     for key in given:
         if key not in _KEYS:

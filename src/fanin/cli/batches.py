@@ -37,8 +37,7 @@ def read_batch(
                 "--batch names a function that makes the whole batch: leave out --input, --classes "
                 "and --tokens"
             )
-        given = load_builder(batch)()
-        return tuple(cast("list[Any]", given)) if isinstance(given, tuple | list) else (given,)
+        return made_by(batch, seed)
     if not shapes:
         if classes is not None or tokens is not None:
             raise FaninError("--classes and --tokens need a shape: --input 8x3x32x32")
@@ -46,6 +45,32 @@ def read_batch(
     from fanin.torch.batches import drawn
 
     return drawn([_shape(text) for text in shapes], classes, tokens, seed)
+
+
+def made_by(reference: str, seed: int) -> tuple[Any, ...]:
+    """Let a person's own function make a batch, the same one each time.
+
+    Args:
+        reference: Where the function is.
+        seed: Seed of Python's, NumPy's and torch's generators; their states are put back.
+
+    Returns:
+        What it returns, as arguments.
+
+    Raises:
+        FaninError: There is no such function, or it fails.
+    """
+    from fanin.torch.building import for_a_build
+
+    function = load_builder(reference, "batch")
+    try:
+        with for_a_build(seed):
+            given = function()
+    except (Exception, SystemExit) as problem:
+        raise FaninError(
+            f"{reference}, which makes the batch, fails: {type(problem).__name__}: {problem}"
+        ) from problem
+    return tuple(cast("list[Any]", given)) if isinstance(given, tuple | list) else (given,)
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -111,6 +111,7 @@ def check(
     from fanin.cli.load import load_builder
     from fanin.cli.models import find_model
     from fanin.reports.terminal import write
+    from fanin.torch.building import call
     from fanin.verbs.check import check as run
 
     settings = _settings(select, ignore, fail_on, quiet)
@@ -120,8 +121,13 @@ def check(
     # A person's own code may print; only the result belongs on stdout.
     with redirect_stdout(sys.stderr):
         given = read_batch(batch, shape or [], classes, tokens, seed)
+        if given and found.weights_only:
+            raise FaninError(
+                f"{model} holds weights and no layers, so nothing can be run: leave out --batch "
+                "and --input"
+            )
         if not given and found.batch is not None:
-            given = found.batch(found.build(), seed)
+            given = found.batch(call(found.build), seed)
         built = list[Any]()
 
         def build() -> Any:
@@ -129,9 +135,9 @@ def check(
             return built[-1]
 
         report = run(
-            found.build() if found.weights_only else build,
+            build() if found.weights_only else build,
             *given,
-            loss=None if loss is None else load_builder(loss),
+            loss=None if loss is None else load_builder(loss, "loss"),
             plan=plan,
             pretrained=pretrained,
             lock=lock,

@@ -1,9 +1,11 @@
 """Finding the user's own code: ``train.py:build`` or ``package.module:build``."""
 
+import functools
 import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,11 +30,12 @@ def is_reference(text: str) -> bool:
     return ":" in text or text.endswith(".py")
 
 
-def load_builder(text: str) -> Callable[[], Any]:
+def load_builder(text: str, word: str = "build") -> Callable[..., Any]:
     """Import the function that a reference names.
 
     Args:
         text: ``file.py:name`` or ``package.module:name``.
+        word: What such a function is mostly called, for the errors.
 
     Returns:
         The function.
@@ -45,11 +48,13 @@ def load_builder(text: str) -> Callable[[], Any]:
     if not place or not name.isidentifier():
         file = text.rstrip(":")
         raise FaninError(
-            f"{text} does not say which function builds the model: write "
-            f"{file if file.endswith('.py') else 'train.py'}:build, with its name for build"
+            f"{text or '(nothing)'} does not say which function to call: write "
+            f"{file if file.endswith('.py') else 'train.py'}:{word}, with its name for {word}"
         )
     try:
-        module = _from_file(Path(place)) if place.endswith(".py") else _from_path(place)
+        # A person's own code may print; only the result belongs on stdout.
+        with redirect_stdout(sys.stderr):
+            module = _from_file(Path(place)) if place.endswith(".py") else _from_path(place)
     except FaninError:
         raise
     except (Exception, SystemExit) as problem:
@@ -62,8 +67,7 @@ def load_builder(text: str) -> Callable[[], Any]:
     found = getattr(module, name)
     if not callable(found):
         raise FaninError(
-            f"{text} is of type {type(found).__name__}; name a function without arguments that "
-            "builds a model"
+            f"{text} is of type {type(found).__name__}; name a function, such as {place}:{word}"
         )
     return found
 
@@ -72,8 +76,14 @@ def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
         near = [str(other) for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
         raise FaninError(f"there is no file {path}{nearest(str(path), near)}")
+    return _run(path.resolve())
+
+
+@functools.cache
+def _run(path: Path) -> ModuleType:
+    """Run a file, once: what one function of it makes is of the classes that another one knows."""
     # A script finds the modules beside it, as it does when Python runs it.
-    sys.path.insert(0, str(path.parent.resolve()))
+    sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise FaninError(f"{path} cannot be read as a Python module")

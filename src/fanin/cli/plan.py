@@ -3,10 +3,11 @@
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
+from fanin.cli.batches import made_by
 from fanin.cli.load import load_builder
 from fanin.cli.rules import read_rules
 from fanin.errors import FaninError
@@ -74,7 +75,7 @@ def plan(
     given = None if plan is None else Plan.load(plan)
     # A person's own code may print; only the result belongs on stdout.
     with redirect_stdout(sys.stderr):
-        built, inputs = load_builder(model)(), () if batch is None else _inputs(batch)
+        built, inputs = load_builder(model)(), () if batch is None else made_by(batch, seed)
         made = given or run(
             built,
             *inputs,
@@ -95,8 +96,3 @@ def plan(
         write(sys.stdout, ordered.to_json() + "\n")
     else:
         show(ordered.document(), sys.stdout)
-
-
-def _inputs(reference: str) -> tuple[Any, ...]:
-    given = load_builder(reference)()
-    return tuple(cast("list[Any]", given)) if isinstance(given, tuple | list) else (given,)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +24,8 @@ def check_once(
         fail_on: The mildest severity that ends the training; None for none.
 
     Returns:
-        The report.
+        The report. A model that is trained by other ways than its forward pass cannot be run on
+        the batch; then its weights are read, and a note says so.
 
     Raises:
         FaninError: Something that severe was found.
@@ -34,9 +36,14 @@ def check_once(
     from fanin.verbs.check import check
 
     limit = None if fail_on is None else severity(fail_on, "fail_on")
-    given = _arguments(beside(model, batch))
-    report = check(model, *given, loss=loss, settings=read_settings(Path.cwd()))
-    if report.findings:
+    given, settings = _arguments(beside(model, batch)), read_settings(Path.cwd())
+    try:
+        report = check(model, *given, loss=loss, settings=settings)
+    except FaninError as problem:
+        report = check(model, settings=settings)
+        notes = (*report.evidence.notes, f"no pass was made: {problem}")
+        report = replace(report, evidence=replace(report.evidence, notes=notes))
+    if report.findings or report.evidence.notes:
         report.show(sys.stderr)
     if limit is not None and any(one.severity.rank <= limit.rank for one in report.findings):
         codes = ", ".join(dict.fromkeys(one.code for one in report.findings))

@@ -51,7 +51,7 @@ def call(build: Callable[[], Any], *, again: bool = False) -> nn.Module:
         model = build()
     except FaninError:
         raise
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         lines = [
             line
             for line in traceback.extract_tb(problem.__traceback__)

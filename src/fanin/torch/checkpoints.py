@@ -47,7 +47,7 @@ def as_module(tensors: Mapping[str, Tensor]) -> nn.Module:
             else:
                 owner.register_buffer(last, tensor)
         except KeyError as problem:
-            raise FaninError(f"no module can hold a tensor called {name}") from problem
+            raise FaninError(f"no module can hold a tensor called {name!r}") from problem
     return root
 
 

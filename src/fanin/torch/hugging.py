@@ -5,6 +5,7 @@ The models are made from their configuration; nothing is downloaded.
 
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,13 +19,15 @@ POSITIONS = 16
 EXAMPLES = 4
 
 _HEADS = (
-    "AutoModelForCausalLM",
-    "AutoModelForMaskedLM",
     "AutoModelForSeq2SeqLM",
+    "AutoModelForMaskedLM",
+    "AutoModelForCausalLM",
     "AutoModelForImageClassification",
     "AutoModelForAudioClassification",
     "AutoModel",
 )
+"""What a model is built as, the first that there is: an encoder can be a decoder too, and is not
+meant to be one."""
 
 
 def hugging_face(name: str, settings: Mapping[str, Any]) -> Callable[[], nn.Module]:
@@ -85,7 +88,7 @@ def hugging_face_batch(model: nn.Module, seed: int) -> tuple[dict[str, Any], ...
     batch: dict[str, Any] = {"input_ids": tokens}
     if _takes(model, "labels"):
         batch["labels"] = tokens.clone()
-    elif _takes(model, "decoder_input_ids"):
+    if _takes(model, "decoder_input_ids"):
         batch["decoder_input_ids"] = tokens.clone()
     return (batch,)
 
@@ -116,19 +119,24 @@ def _transformers() -> Any:
 
 def _config(transformers: Any, name: str, settings: Mapping[str, Any]) -> Any:
     known: Any = transformers.CONFIG_MAPPING
-    from_file = name.endswith(".json")
-    if not from_file and name not in known:
-        raise FaninError(f'transformers has no model "{name}"{nearest(name, list(known))}')
     auto = transformers.AutoConfig
-    try:
-        config = (
-            auto.from_pretrained(name, local_files_only=True) if from_file else auto.for_model(name)
-        )
-    except Exception as problem:
-        raise FaninError(f"the configuration {name} cannot be read: {problem}") from problem
-    for key, value in settings.items():
-        if not hasattr(config, key):
-            own = list(config.to_dict())
+    if name.endswith(".json"):
+        if not Path(name).is_file():
+            raise FaninError(f"there is no file {name}")
+        try:
+            return auto.from_pretrained(name, local_files_only=True)
+        except Exception as problem:
+            raise FaninError(f"the configuration {name} cannot be read: {problem}") from problem
+    if name not in known:
+        raise FaninError(f'transformers has no model "{name}"{nearest(name, list(known))}')
+    usual = auto.for_model(name)
+    for key in settings:
+        if not hasattr(usual, key):
+            own = list(usual.to_dict())
             raise FaninError(f'the configuration of {name} has no "{key}"{nearest(key, own)}')
-        setattr(config, key, value)
-    return config
+    try:
+        # Made anew, because some settings follow from others, as the layers of a decoder do.
+        return auto.for_model(name, **settings)
+    except Exception as problem:
+        said = " ".join(str(problem).split())
+        raise FaninError(f"{name} cannot be configured so: {said}") from problem

@@ -49,12 +49,16 @@ def seeded_everywhere(seed: int) -> Generator[None]:
     Yields:
         Nothing.
 
+    Raises:
+        FaninError: It does not lie between 0 and 2**64 - 1.
+
     Example:
         >>> with seeded_everywhere(0):
         ...     inside = torch.rand(1)
         >>> bool(inside == torch.rand(1, generator=torch.Generator().manual_seed(0)))
         True
     """
+    key(seed, "")  # refuses what is no seed
     with _generators(python=seed, legacy=seed % 2**32, torch_seed=seed):
         yield
 

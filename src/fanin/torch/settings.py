@@ -28,6 +28,8 @@ def kept_settings() -> Generator[None]:
     device = torch.get_default_device()
     deterministic = torch.are_deterministic_algorithms_enabled()
     warning = torch.is_deterministic_algorithms_warn_only_enabled()
+    precision = torch.get_float32_matmul_precision()
+    cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
     try:
         yield
     finally:
@@ -39,3 +41,6 @@ def kept_settings() -> Generator[None]:
             torch.set_num_threads(threads)
         if torch.get_default_device() != device:
             torch.set_default_device(device)
+        if torch.get_float32_matmul_precision() != precision:
+            torch.set_float32_matmul_precision(precision)
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = cudnn

@@ -81,6 +81,12 @@ def check(
             "ranks builds the model in several processes: pass the function that builds it, and "
             'leave "rebuild" among the probes'
         )
+    if ranks < 1:
+        raise FaninError(f"ranks is a number of processes, at least 1, got {ranks}")
+    asked = probes is not None and Probe.SIGNAL in wanted
+    if not batch and (asked or loss is not None):
+        what = 'the probe "signal"' if asked else "loss"
+        raise FaninError(f"{what} needs a batch to run the model on, and none was passed")
     from fanin.torch.evidence import gather
 
     kept = read_lock(Path(lock)) if isinstance(lock, str | Path) else lock

@@ -45,7 +45,8 @@ def mend(
         return replace(report, fixed=("nothing was changed: no finding has a safe fix",))
     done = apply(model, fixes, batch, loss, report.seed)
     after = look()
-    mended = {fix.name for fix in fixes}
+    filled = {line.partition(": ")[0] for line in done}
+    mended = {fix.name for fix in fixes if _among(fix.name, filled, report.evidence)}
     # What only a build can show was seen then, and is told again unless it was mended.
     left = [
         one
@@ -55,8 +56,18 @@ def mend(
     proofs = [
         said for one in report.findings for said in one.consequences if said.startswith("proof: ")
     ]
-    told = (*proofs, *_told(done, report, after))
+    kept = [
+        f"nothing was changed in {fix.name}: no layer tells what it is for"
+        for fix in fixes
+        if fix.name not in mended
+    ]
+    told = (*proofs, *_told(done, report, after), *kept)
     return replace(after, findings=(*left, *after.findings), fixed=told)
+
+
+def _among(name: str, filled: set[str], evidence: Evidence) -> bool:
+    slot = evidence.slot(name)
+    return slot is not None and not filled.isdisjoint(slot.names)
 
 
 def _of_the_build(finding: Finding) -> bool:

@@ -10,6 +10,7 @@ from torch import nn
 from fanin.checks import Cost, Evidence, Probe
 from fanin.errors import FaninError
 from fanin.recipes.reading import slots_from
+from fanin.reports.document import counted
 from fanin.torch.births import record
 from fanin.torch.building import Build, call, for_a_build
 from fanin.torch.evidence.layers import layers
@@ -69,6 +70,10 @@ def gather(
         pretrained={} if pretrained is None else read_pretrained(pretrained),
     )
     evidence = _spent(evidence, Probe.VALUES, began)
+    blank = sum(own.is_meta for own in made.parameters())
+    if blank:
+        note = f"{counted(blank, 'parameter')} on the meta device, where there is nothing to read"
+        evidence = replace(evidence, notes=(*evidence.notes, note))
     if Probe.SIGNAL in probes and batch:
         evidence = _signal(evidence, made, batch, loss, seed)
     if Probe.REBUILD in probes and not isinstance(model, nn.Module):
@@ -109,6 +114,10 @@ def _signal(
         note = f"no pass was made: {problem}"
         return replace(evidence, notes=(*evidence.notes, note))
     backs = observer.gradients
+    trained = any(own.requires_grad and not own.is_meta for own in model.parameters())
+    if trained and not backs:
+        note = "no gradient was sent back: no output depends on a parameter that is trained"
+        evidence = replace(evidence, notes=(*evidence.notes, note))
     closed = [name for name, back in backs.items() if back.finite and back.zero == 1]
     repeated = [name for name, back in backs.items() if back.units]
     later = opened(model, batch, loss, seed, closed, repeated)

@@ -32,7 +32,7 @@ def rebuild(build: Build, first: nn.Module, seed: int) -> Rebuild:
     before = tensors(first)
     unwritten = {name for name, tensor in before.items() if _has_nan(tensor)}
     again = tensors(build_with(build, seed))
-    other = tensors(build_with(build, seed + 1))
+    other = tensors(build_with(build, seed ^ 1))
     differ = tuple(unlike(before, again, leaving_out=unwritten))
     shaky = {one.name for one in differ} | unwritten
     same = [

@@ -8,9 +8,10 @@ unit variance.
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,10 @@ def bind(model: nn.Module, batch: tuple[Any, ...]) -> Arguments:
     Returns:
         The arguments.
     """
-    parameters = list(inspect.signature(model.forward).parameters.values())
+    called: Any = model
+    while isinstance(called, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        called = cast("Any", called).module  # passes on whatever it is given
+    parameters = list(inspect.signature(called.forward).parameters.values())
     kinds = inspect.Parameter
     named = [p for p in parameters if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)]
     anything = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
@@ -116,12 +120,12 @@ def choose_loss(output: Any, rest: tuple[Any, ...], loss: Loss | None, seed: int
         return _given(output, rest, loss, found)
     own = _own_loss(output)
     if own is not None:
-        return Chosen(own, "the model's own loss", float(own.detach()), found, inside=True)
+        return Chosen(own, "the model's own loss", _number(own), found, inside=True)
     real = [t for t in found if t.is_floating_point() and t.requires_grad]
     if len(rest) == 1 and len(real) >= 1 and isinstance(rest[0], Tensor):
         guess = _from_target(real[0], rest[0])
         if guess is not None:
-            return Chosen(guess[0], guess[1], float(guess[0].detach()), (real[0],))
+            return Chosen(guess[0], guess[1], _number(guess[0]), (real[0],))
     if not real:
         return Chosen(None, "none: no output depends on a trainable parameter", None, found)
     total = torch.stack([_projected(t, seed, index) for index, t in enumerate(real)]).sum()
@@ -146,7 +150,12 @@ def _given(output: Any, rest: tuple[Any, ...], loss: Loss, found: tuple[Tensor, 
             f"{describe(value)}" + ("" if not isinstance(value, Tensor) or value.numel() == 1 else
                                     "; take its mean")
         )  # fmt: skip
-    return Chosen(value.reshape(()), name, float(value.detach()), found)
+    return Chosen(value.reshape(()), name, _number(value), found)
+
+
+def _number(loss: Tensor) -> float:
+    """Read a loss; nan on the meta device, where there is nothing to read."""
+    return math.nan if loss.is_meta else float(loss.detach())
 
 
 def _own_loss(output: Any) -> Tensor | None:
@@ -164,7 +173,8 @@ def _from_target(output: Tensor, target: Tensor) -> tuple[Tensor, str] | None:
     if whole and output.ndim == target.ndim + 1:
         classes = output.shape[-1] if output.shape[:-1] == target.shape else output.shape[1]
         moved = output.movedim(-1, 1) if output.shape[:-1] == target.shape else output
-        if target.numel() and int(target.min()) >= 0 and int(target.max()) < classes:
+        fits = target.is_meta or (int(target.min()) >= 0 and int(target.max()) < classes)
+        if target.numel() and fits:
             return functional.cross_entropy(
                 moved, target.long()
             ), "cross entropy with the batch's target"
