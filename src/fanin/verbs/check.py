@@ -91,14 +91,14 @@ def check(
 
     kept = read_lock(Path(lock)) if isinstance(lock, str | Path) else lock
 
-    def look(at: Any, chosen: tuple[Probe, ...]) -> tuple[Any, Report]:
+    def look(at: Any) -> tuple[Any, Report]:
         made, seen = gather(
             at,
             batch,
             loss,
-            probes=chosen,
+            probes=wanted,
             pretrained=pretrained,
-            ranks=ranks if Probe.REBUILD in chosen else 1,
+            ranks=ranks if Probe.REBUILD in wanted else 1,
             seed=seed,
         )
         if plan is not None:
@@ -107,13 +107,12 @@ def check(
             seen = replace(seen, delta=compared(kept, start_of(seen, "this build", seed)))
         return made, examine(seen, settings, seed)
 
-    made, report = look(model, wanted)
+    made, report = look(model)
     if prove:
         report = mending.prove(made, report, batch, loss)
     if not fix:
         return report
-    cheap = tuple(probe for probe in wanted if probe in WITHOUT_BUILD)
-    return mending.mend(made, report, batch, loss, lambda: look(made, cheap)[1])
+    return mending.mend(made, report, batch, loss, lambda: look(made)[1])
 
 
 def is_module(model: Any) -> bool:
