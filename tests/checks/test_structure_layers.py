@@ -144,6 +144,26 @@ def test_default_biases_are_never_called_set():
         assert not look(RULES, seen)
 
 
+def test_trained_biases_go_their_own_ways():
+    def told(spread, below=0.8):
+        gates = tuple(
+            GateBias((f"l{i}",), "forget", mean, spread, 64) for i, mean in enumerate((below, 0.1))
+        )
+        layer = Layer("lstm", "LSTM", gates=gates)
+        return codes(look(RULES, Evidence(costs=(Cost(Probe.VALUES, 0.0),), layers=(layer,))))
+
+    default = math.sqrt(2 / (3 * 64))
+    assert told(default) == ["warning FI706"]
+    assert told(0.4) == []
+    assert told(default, below=0.1) == []
+
+
+def test_a_constant_and_a_spread_in_all_layers_are_fine():
+    gates = (GateBias(("l0",), "forget", 1.0, 0.1, 64), GateBias(("l1",), "forget", 3.0, 1.0, 64))
+    layer = Layer("lstm", "LSTM", gates=gates)
+    assert not look(RULES, Evidence(costs=(Cost(Probe.VALUES, 0.0),), layers=(layer,)))
+
+
 class Lora(nn.Module):
     """A frozen layer and a branch of low rank beside it."""
 
