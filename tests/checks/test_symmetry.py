@@ -235,8 +235,12 @@ class Masked(nn.Module):
         return self.body(torch.where(mask, self.token, x))
 
 
-class Dropped(Masked):
+class Dropped(nn.Module):
     """The same, for the examples whose condition is dropped at random."""
+
+    def __init__(self):
+        super().__init__()
+        self.token, self.body = nn.Parameter(torch.zeros(20)), stack(20, 16, 4)
 
     def forward(self, x):
         return self.body(torch.where(torch.rand(len(x), 1) < 0.003, self.token, x))

@@ -116,3 +116,19 @@ def test_what_the_build_did_wrong_stays_told():
     before, after = check(build, *BATCH), check(build, *BATCH, fix=True)
     assert "FI104" in [one.code for one in before.findings]
     assert "FI104" in [one.code for one in after.findings]
+
+
+def test_a_model_that_keeps_its_outputs_is_proven_too():
+    model = small()
+    model.last = model(BATCH[0])
+    (told,) = check(model, *BATCH, prove=True).findings
+    assert any(said.startswith("proof: in 50 steps") for said in told.consequences)
+
+
+def test_a_model_that_cannot_be_copied_is_refused():
+    class Locked(nn.Sequential):
+        def __deepcopy__(self, memo):
+            raise TypeError("cannot copy a lock")
+
+    with pytest.raises(FaninError, match="Locked cannot be copied: TypeError: cannot copy a lock"):
+        check(Locked(*small()), *BATCH, prove=True)

@@ -32,5 +32,5 @@ def copied(model: nn.Module) -> nn.Module:
 
 def _kept(module: nn.Module) -> Iterator[Tensor]:
     for value in vars(module).values():
-        held = cast("list[Any]", list(value)) if isinstance(value, list | tuple) else [value]
+        held = list(cast("list[Any]", value)) if isinstance(value, list | tuple) else [value]
         yield from (own for own in held if isinstance(own, Tensor))
