@@ -219,3 +219,13 @@ def test_an_output_that_the_loss_does_not_look_at_is_a_remark():
         return functional.cross_entropy(outputs[0], target)
 
     assert codes(check(RULES, Two, X, Y, loss=loss)) == ["info FI711"]
+
+
+def test_what_is_made_of_registered_parameters_is_silent():
+    def build():
+        model = Listed(nn.ModuleList)
+        model.shown = model.head.weight * 2
+        model.order = [nn.Sequential(model.layers[1]), nn.Sequential(model.layers[0])]
+        return model
+
+    assert not check(RULES, build, X, Y)

@@ -261,3 +261,30 @@ def test_a_table_of_gains_may_start_with_one_vector(add):
 
     assert told(nn.LayerNorm(16, elementwise_affine=False)) == []
     assert told(nn.Identity()) == ["warning FI712"]
+
+
+def test_a_layer_of_the_shape_that_is_no_head_is_not_asked_to_be_tied():
+    class Wide(Language):
+        def __init__(self, name):
+            super().__init__(tie=False)
+            del self.head
+            self.name = name
+            self.add_module(name, nn.Linear(16, 50, bias=False))
+            self.score = nn.Linear(50, 50)
+
+        def forward(self, words):
+            return self.score(self.get_submodule(self.name)(self.embed(words)).tanh())
+
+    (told,) = alarms(check(RULES, lambda: small(Wide("output")), WORDS, NEXT))
+    assert told.where == ("output.weight", "embed.weight")
+    assert not alarms(check(RULES, lambda: small(Wide("expand")), WORDS, NEXT))
+
+
+def test_two_rules_for_a_tensor_of_one_use_are_no_clobbered_tie():
+    def build():
+        model = Language(tie=False, says=False)
+        nn.init.normal_(model.embed.weight, std=1.0)
+        nn.init.normal_(model.embed.weight, std=0.02)
+        return model
+
+    assert not check(RULES, build, WORDS, NEXT)
