@@ -246,10 +246,12 @@ class Dropped(nn.Module):
         return self.body(torch.where(torch.rand(len(x), 1) < 0.003, self.token, x))
 
 
-@pytest.mark.parametrize("seed", [0, 8, 9, 32])  # the later ones: a sixth draw would hit
+@pytest.mark.parametrize("seed", [8, 9, 32])
 def test_a_token_that_chance_may_have_a_use_for(seed):
-    report = check(Dropped(), INPUTS, TARGET, seed=seed)
-    assert "FI206" not in {one.code for one in report.findings}
+    model = Dropped()
+    torch.manual_seed(4)  # the next draw would put the token in, where none of the check does
+    report = check(model, INPUTS, TARGET, seed=seed)
+    assert not {"FI206", "FI207"} & {one.code for one in report.findings}
 
 
 @pytest.mark.parametrize("masked", [0, 8])
@@ -552,6 +554,7 @@ def test_units_of_a_frozen_layer_are_as_they_are():
     nn.init.constant_(model[0].weight, 0.1)
     model[0].requires_grad_(False)
     assert "FI201" not in found(model)
+    assert "FI201" not in {one.code for one in check(model).findings}
 
 
 def test_without_a_batch_zeros_are_not_called_equal_units():
