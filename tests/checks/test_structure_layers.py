@@ -144,6 +144,34 @@ def test_default_biases_are_never_called_set():
         assert not look(RULES, seen)
 
 
+def test_trained_biases_go_their_own_ways():
+    def told(spread, below=0.8):
+        gates = tuple(
+            GateBias((f"l{i}",), "forget", mean, spread, 64) for i, mean in enumerate((below, 0.1))
+        )
+        layer = Layer("lstm", "LSTM", gates=gates)
+        return codes(look(RULES, Evidence(costs=(Cost(Probe.VALUES, 0.0),), layers=(layer,))))
+
+    default = math.sqrt(2 / (3 * 64))
+    assert told(default) == ["warning FI706"]
+    assert told(0.4) == []
+    assert told(default, below=0.1) == []
+
+
+def test_a_constant_and_a_spread_in_all_layers_are_fine():
+    gates = (GateBias(("l0",), "forget", 1.0, 0.1, 64), GateBias(("l1",), "forget", 3.0, 1.0, 64))
+    layer = Layer("lstm", "LSTM", gates=gates)
+    assert not look(RULES, Evidence(costs=(Cost(Probe.VALUES, 0.0),), layers=(layer,)))
+
+
+@pytest.mark.parametrize(("mean", "told"), [(1.0, ["warning FI706"]), (-1.0, [])])
+def test_only_what_a_forget_gate_would_be_given_slips_into_the_cell_gate(mean, told):
+    gates = (GateBias(("l0",), "forget", 0.0, 0.1, 64), GateBias(("l0",), "cell", mean, 0.1, 64))
+    layer = Layer("lstm", "LSTM", gates=gates)
+    seen = Evidence(costs=(Cost(Probe.VALUES, 0.0),), layers=(layer,))
+    assert codes(look(RULES, seen)) == told
+
+
 class Lora(nn.Module):
     """A frozen layer and a branch of low rank beside it."""
 
@@ -211,3 +239,12 @@ def test_one_time_step_for_all_channels_is_a_remark():
     assert not found("mixer.dt_bias", -6.9, -2.3)
     assert not found("mixer.bias", 0.0, 0.0)
     assert not found("mixer.dt_bias", -4.0, -4.0)
+
+
+def test_gains_that_are_held_constant_are_as_they_were_trained():
+    def build():
+        model = plain(nn.LayerNorm(16))
+        nn.init.normal_(model[1].weight, 0.0, 0.5)
+        return model.requires_grad_(False)
+
+    assert not [one for one in check(RULES, build, X, Y) if one.code == "FI704"]

@@ -128,6 +128,37 @@ def test_a_python_list_hides_its_modules():
     assert not check(RULES, lambda: Listed(nn.ModuleList), X, Y)
 
 
+@pytest.mark.parametrize("name", ["semantic", "schemas", "pref_heads"])
+def test_a_name_that_only_sounds_like_a_copy(name):
+    kept = {name: [nn.Linear(8, 8), nn.Linear(8, 8)]}
+    (found,) = alarms(check(RULES, lambda: Listed(nn.ModuleList, **kept), X, Y))
+    assert found.where == (f"{name}[0]", f"{name}[1]")
+
+
+@pytest.mark.parametrize("name", ["ema", "model_ema", "ema_model", "ref_policy", "target_net"])
+def test_a_name_that_says_what_a_copy_is_for(name):
+    kept = {name: [nn.Linear(8, 8), nn.Linear(8, 8)]}
+    assert not check(RULES, lambda: Listed(nn.ModuleList, **kept), X, Y)
+
+
+def test_a_list_in_a_list_hides_its_modules_too():
+    def build():
+        return Listed(nn.ModuleList, stages=[[nn.Linear(8, 8)], [nn.Linear(8, 8), nn.ReLU()]])
+
+    (found,) = alarms(check(RULES, build, X, Y))
+    assert (found.severity, found.where) == (Severity.ERROR, ("stages[0][0]", "stages[1][0]"))
+
+
+def test_a_tensor_with_a_gradient_that_never_was_a_parameter_is_a_remark():
+    def build():
+        model = Listed(nn.ModuleList, points=torch.ones(8, requires_grad=True))
+        model.seen = model.points * model.layers[0].weight[0]
+        return model
+
+    (found,) = check(RULES, build, X, Y)
+    assert (codes([found]), found.where) == (["info FI710"], ("points",))
+
+
 def test_what_is_kept_on_purpose_is_silent():
     inner = nn.Linear(8, 8)
     frozen = copy.deepcopy(inner).requires_grad_(False)
@@ -188,3 +219,13 @@ def test_an_output_that_the_loss_does_not_look_at_is_a_remark():
         return functional.cross_entropy(outputs[0], target)
 
     assert codes(check(RULES, Two, X, Y, loss=loss)) == ["info FI711"]
+
+
+def test_what_is_made_of_registered_parameters_is_silent():
+    def build():
+        model = Listed(nn.ModuleList)
+        model.shown = model.head.weight * 2
+        model.order = [nn.Sequential(model.layers[1]), nn.Sequential(model.layers[0])]
+        return model
+
+    assert not check(RULES, build, X, Y)

@@ -223,3 +223,68 @@ def test_one_vector_for_all_tokens(value, codes_then):
 
     told = [f for f in check(RULES, build, WORDS, Y) if f.code == "FI712"]
     assert codes(told) == codes_then
+
+
+def test_a_class_token_beside_a_padding_index_is_no_table():
+    class Classed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Embedding(50, 16, padding_idx=0)
+            self.padding_idx = self.embed.padding_idx
+            self.token, self.fc = nn.Parameter(torch.randn(1, 1, 16) * 0.1), nn.Linear(16, 2)
+
+        def forward(self, words):
+            tokens = self.token.expand(len(words), -1, -1)
+            return self.fc(torch.cat([tokens, self.embed(words)], 1).mean(1))
+
+    assert not check(RULES, Classed, WORDS, Y)
+
+
+class Conditional(nn.Module):
+    """A norm whose gain depends on a class, or a product of a table and a layer."""
+
+    def __init__(self, norm, add):
+        super().__init__()
+        self.fc, self.norm, self.head = nn.Linear(8, 16), norm, nn.Linear(16, 2)
+        self.table, self.add = nn.Embedding(4, 16), add
+        nn.init.constant_(self.table.weight, 0.5)
+
+    def forward(self, x, labels):
+        return self.head(self.norm(self.fc(x)) * (self.table(labels) + self.add))
+
+
+@pytest.mark.parametrize("add", [0, 1])
+def test_a_table_of_gains_may_start_with_one_vector(add):
+    def told(norm):
+        batch = (torch.randn(8, 8), torch.arange(8) % 4, Y)
+        return codes(check(RULES, lambda: Conditional(norm, add), *batch))
+
+    assert told(nn.LayerNorm(16, elementwise_affine=False)) == []
+    assert told(nn.Identity()) == ["warning FI712"]
+
+
+def test_a_layer_of_the_shape_that_is_no_head_is_not_asked_to_be_tied():
+    class Wide(Language):
+        def __init__(self, name):
+            super().__init__(tie=False)
+            del self.head
+            self.name = name
+            self.add_module(name, nn.Linear(16, 50, bias=False))
+            self.score = nn.Linear(50, 50)
+
+        def forward(self, words):
+            return self.score(self.get_submodule(self.name)(self.embed(words)).tanh())
+
+    (told,) = alarms(check(RULES, lambda: small(Wide("output")), WORDS, NEXT))
+    assert told.where == ("output.weight", "embed.weight")
+    assert not alarms(check(RULES, lambda: small(Wide("expand")), WORDS, NEXT))
+
+
+def test_two_rules_for_a_tensor_of_one_use_are_no_clobbered_tie():
+    def build():
+        model = Language(tie=False, says=False)
+        nn.init.normal_(model.embed.weight, std=1.0)
+        nn.init.normal_(model.embed.weight, std=0.02)
+        return model
+
+    assert not check(RULES, build, WORDS, NEXT)

@@ -1,5 +1,7 @@
 """What a tensor holds, against NumPy and SciPy."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -52,6 +54,22 @@ def test_groups_are_those_of_a_slow_look(rows):
         expected.setdefault(tuple(row), []).append(place)
     wanted = sorted(own for own in expected.values() if len(own) > 1)
     assert sorted(groups(np.array(rows, dtype=np.float64))) == wanted
+
+
+def test_groups_of_long_rows_that_begin_alike():
+    rows = np.random.default_rng(0).standard_normal((40, 100))
+    rows[:, :50] = 1.0
+    rows[7], rows[30] = rows[3], rows[3]
+    rows[9, :50], rows[21, :50], rows[9, 50:] = 0.0, -0.0, rows[21, 50:]
+    assert groups(rows) == [[3, 7, 30], [9, 21]]
+
+
+def test_an_outlier_does_not_slow_the_grouping():
+    rows = np.random.default_rng(0).standard_normal((20_000, 16)).astype(np.float32)
+    rows[0] *= 1e6
+    began = time.perf_counter()
+    assert groups(rows) == []
+    assert time.perf_counter() - began < 5
 
 
 def test_units_inputs_and_blocks_of_a_layer():

@@ -164,3 +164,19 @@ def test_what_was_loaded_is_not_filled_again():
     report = check(build, fix=True)
     assert [one.code for one in report.findings] == ["FI102"]
     assert report.fixed == ("nothing was changed: no finding has a safe fix",)
+
+
+def test_a_model_that_keeps_its_outputs_is_proven_too():
+    model = small()
+    model.last = model(BATCH[0])
+    (told,) = check(model, *BATCH, prove=True).findings
+    assert any(said.startswith("proof: in 50 steps") for said in told.consequences)
+
+
+def test_a_model_that_cannot_be_copied_is_refused():
+    class Locked(nn.Sequential):
+        def __deepcopy__(self, memo):
+            raise TypeError("cannot copy a lock")
+
+    with pytest.raises(FaninError, match="Locked cannot be copied: TypeError: cannot copy a lock"):
+        check(Locked(*small()), *BATCH, prove=True)

@@ -159,6 +159,7 @@ class Evidence:
         gradients: Gradients of the parameters, by name.
         stuck: Parameters that the pass used, whose gradient is exactly zero and stays so over
             `STEPS` steps of the others.
+        shut: Those of them that zeros are the reason for: drawn, they let a gradient through.
         staying: Slices of a parameter that are equal and move equally in those steps, by name.
         answer: Output and loss; None where there was no pass.
         births: Who wrote what; None where no build was watched.
@@ -177,6 +178,7 @@ class Evidence:
     trace: Trace | None = None
     gradients: dict[str, Gradient] = field(default_factory=dict[str, Gradient])
     stuck: frozenset[str] = frozenset()
+    shut: frozenset[str] = frozenset()
     staying: dict[str, tuple[Equal, ...]] = field(default_factory=dict[str, tuple[Equal, ...]])
     answer: Answer | None = None
     births: Births | None = None

@@ -53,7 +53,8 @@ class Unregistered:
 
     Attributes:
         name: Where it is held, such as ``"gate"`` or ``"experts[0]"``.
-        what: ``"tensor"``, or the type of a module.
+        what: ``"tensor"`` that was a parameter, ``"leaf"`` for one that never was, or the type of
+            a module.
         shapes: Shapes of the tensors.
         alone: Whether it is the only element of a list, which is how a module is hidden on purpose.
     """

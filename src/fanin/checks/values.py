@@ -111,6 +111,21 @@ class Values:
         """Whether it holds one number throughout, and has more than one element."""
         return self.count > 1 and self.finite and self.minimum == self.maximum
 
+    def patterned(self, copies: float = 1) -> bool:
+        """Tell a pattern that was put there, such as an identity or a filter, from a draw.
+
+        Args:
+            copies: How often the tensor repeats itself.
+
+        Returns:
+            Whether it holds few different numbers.
+
+        Example:
+            >>> Values("eye", (4, 4), "float32", 16, distinct=2, sampled=16).patterned()
+            True
+        """
+        return self.distinct <= min(16, self.sampled / (2 * copies))
+
     @property
     def rms(self) -> float:
         """Root of the mean square of the finite elements."""

@@ -5,7 +5,6 @@ which the best counts. So the difference is the start's, and not that of a step 
 of them.
 """
 
-import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,9 @@ import torch
 from torch import nn
 
 from fanin.checks import Fix
+from fanin.errors import FaninError
 from fanin.reports import Progress
+from fanin.torch.copying import copied
 from fanin.torch.mending import mend
 from fanin.torch.randomness import seeded
 from fanin.torch.tracing.running import bind, choose_loss
@@ -94,9 +95,15 @@ def prove(
         The losses; None where there is no loss to train on.
 
     Raises:
-        FaninError: The mends cannot be applied.
+        FaninError: The model cannot be copied, or the mends cannot be applied.
     """
-    twin = copy.deepcopy(model)
+    try:
+        twin = copied(model)
+    except Exception as problem:
+        raise FaninError(
+            f"copies are trained to prove it, and {type(model).__name__} cannot be copied: "
+            f"{type(problem).__name__}: {problem}"
+        ) from problem
     mend(twin, fixes, batch, loss, seed)
     started = [_loss(one, batch, loss, seed) for one in (model, twin)]
     if any(value is None for value in started):
@@ -132,7 +139,7 @@ def _trained(
     steps: int,
 ) -> float:
     """Train a copy, and return the median loss of its last steps."""
-    learner = copy.deepcopy(model)
+    learner = copied(model)
     weights = [own for own in learner.parameters() if own.requires_grad]
     kinds: dict[str, Any] = {"SGD": torch.optim.SGD, "Adam": torch.optim.Adam}
     stepper = kinds[optimizer](weights, lr=rate)
@@ -154,7 +161,7 @@ def _loss(
     model: nn.Module, batch: tuple[Any, ...], loss: Callable[..., Any] | None, seed: int
 ) -> float | None:
     with seeded(seed, "proof"), torch.enable_grad():
-        value = _value(copy.deepcopy(model), batch, loss, seed)
+        value = _value(copied(model), batch, loss, seed)
     return None if value is None else value.item()
 
 

@@ -1,13 +1,13 @@
 """The probes, one after the other: each adds its part to the evidence and says what it cost."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
-from fanin.checks import Cost, Evidence, Probe
+from fanin.checks import Cost, Evidence, Probe, Values
 from fanin.errors import FaninError
 from fanin.recipes.reading import slots_from
 from fanin.reports.document import counted
@@ -17,8 +17,8 @@ from fanin.torch.evidence.layers import layers
 from fanin.torch.evidence.observing import Observer
 from fanin.torch.evidence.opening import opened
 from fanin.torch.evidence.pretrained import read_pretrained
-from fanin.torch.evidence.values import read_values
-from fanin.torch.layouts import survey
+from fanin.torch.evidence.values import as_used, read_values
+from fanin.torch.layouts import Site, survey
 from fanin.torch.rebuilding import across_ranks, rebuild
 from fanin.torch.tracing import trace
 
@@ -75,7 +75,7 @@ def gather(
         note = f"{counted(blank, 'parameter')} on the meta device, where there is nothing to read"
         evidence = replace(evidence, notes=(*evidence.notes, note))
     if Probe.SIGNAL in probes and batch:
-        evidence = _signal(evidence, made, batch, loss, seed)
+        evidence = _signal(evidence, made, sites, batch, loss, seed)
     if Probe.REBUILD in probes and not isinstance(model, nn.Module):
         began = time.perf_counter()
         again = rebuild(model, made, seed)
@@ -99,6 +99,7 @@ def _built(build: Build, probes: Collection[Probe], seed: int) -> tuple[nn.Modul
 def _signal(
     evidence: Evidence,
     model: nn.Module,
+    sites: Sequence[Site],
     batch: tuple[Any, ...],
     loss: Callable[..., Any] | None,
     seed: int,
@@ -119,21 +120,32 @@ def _signal(
         note = "no gradient was sent back: no output depends on a parameter that is trained"
         evidence = replace(evidence, notes=(*evidence.notes, note))
     closed = [name for name, back in backs.items() if back.finite and back.zero == 1]
-    repeated = [name for name, back in backs.items() if back.units]
+    slots = slots_from(evidence.slots, seen)
+    gained = as_used(evidence.values, sites, slots, seen)
+    alike = {name for name, back in backs.items() if back.units}
+    alike |= {name for name, own in gained.items() if _repeats(own) and name in backs}
+    repeated = [slot for slot in slots if slot.name in alike]
     later = opened(model, batch, loss, seed, closed, repeated)
     return _spent(
         replace(
             evidence,
-            slots=slots_from(evidence.slots, seen),
+            slots=slots,
+            values={**evidence.values, **gained},
             trace=seen,
             gradients=observer.gradients,
             stuck=later.stuck,
+            shut=later.shut,
             staying=later.staying,
             answer=observer.answer,
+            notes=(*evidence.notes, later.note) if later.note else evidence.notes,
         ),
         Probe.SIGNAL,
         began,
     )
+
+
+def _repeats(values: Values) -> bool:
+    return any(one.distinct < one.count for one in values.equal)
 
 
 def _spent(evidence: Evidence, probe: Probe, began: float) -> Evidence:

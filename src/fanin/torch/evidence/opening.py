@@ -5,7 +5,6 @@ it has moved. That takes as many steps as there are such layers in a row. They a
 what still has no gradient then, or is still equal, will be so for ever.
 """
 
-import copy
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 
 from fanin.checks import Equal
 from fanin.checks.evidence import STEPS
-from fanin.recipes import Role
+from fanin.recipes import Role, Slot
+from fanin.torch.copying import copied
 from fanin.torch.evidence.gradients import parted
 from fanin.torch.evidence.slices import described, groups, slices
 from fanin.torch.evidence.values import pile_of
@@ -36,11 +36,15 @@ class Opened:
 
     Attributes:
         stuck: Parameters whose gradient was zero in every step.
+        shut: Those of them that get one as soon as what is all zero is drawn.
         staying: Units that were equal and moved equally, by name.
+        note: Why nothing could be tried; empty if it could.
     """
 
     stuck: frozenset[str] = frozenset()
+    shut: frozenset[str] = frozenset()
     staying: dict[str, tuple[Equal, ...]] = field(default_factory=dict[str, tuple[Equal, ...]])
+    note: str = ""
 
 
 def opened(
@@ -49,7 +53,7 @@ def opened(
     loss: Callable[..., Any] | None,
     seed: int,
     closed: Collection[str],
-    repeated: Collection[str],
+    repeated: Collection[Slot],
 ) -> Opened:
     """Try a few steps on a copy.
 
@@ -62,7 +66,8 @@ def opened(
         repeated: Parameters of which slices are equal.
 
     Returns:
-        What stayed; all of `closed` where the model cannot be copied or run again.
+        What stayed; all of `closed`, and nothing shut, where the model cannot be copied or run
+        again.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU(), nn.Linear(3, 1))
@@ -71,36 +76,55 @@ def opened(
         >>> sorted(opened(model, (torch.ones(4, 2),), None, 0, ["0.weight"], []).stuck)
         ['0.weight']
     """
-    shut = set(closed)
+    stuck = set(closed)
     if not closed and not repeated:
         return Opened()
     try:
-        twin = copy.deepcopy(model)
+        twin = copied(model)
         sites = {site.slot.name: site for site in survey(twin) if not site.slot.frozen}
-        before = {name: _values(sites[name]) for name in repeated if name in sites}
+        before = [(own, _values(sites[own.name])) for own in repeated if own.name in sites]
         with seeded(seed, "opening"), torch.enable_grad():
             for _ in range(STEPS):
-                shut -= _step(twin, batch, loss, seed, sites)
-    except Exception:  # noqa: BLE001  # a model that cannot be copied is told by its first pass
-        return Opened(frozenset(shut))
-    staying = {name: _staying(sites[name], start) for name, start in before.items()}
-    return Opened(frozenset(shut), {name: equal for name, equal in staying.items() if equal})
+                stuck -= _step(twin, batch, loss, seed, sites)
+        staying = {
+            slot.name: _staying(slot, start, _values(sites[slot.name])) for slot, start in before
+        }
+        shut = set[str]()
+        if stuck and _drawn(twin, seed):
+            # The draws of the first step again: a mask that left a token out then does so now.
+            with seeded(seed, "opening"), torch.enable_grad():
+                shut = stuck & _step(twin, batch, loss, seed, sites)
+    except Exception as problem:  # noqa: BLE001  # whatever the model raises
+        note = f"no steps were tried on a copy: {type(problem).__name__}: {problem}"
+        return Opened(frozenset(closed), note=note)
+    equal = {name: found for name, found in staying.items() if found}
+    return Opened(frozenset(stuck), frozenset(shut), equal)
+
+
+def _drawn(twin: nn.Module, seed: int) -> bool:
+    """Draw what is all zero, frozen or not, and tell whether there was any."""
+    zero = [own for own in twin.parameters() if own.is_floating_point() and not own.any()]
+    with torch.no_grad(), seeded(seed, "drawing"):
+        for own in zero:
+            own.normal_(std=FLOOR)
+    return bool(zero)
 
 
 def _values(site: Site) -> Tensor:
     return site.place.current().clone()
 
 
-def _staying(site: Site, before: Tensor) -> tuple[Equal, ...]:
+def _staying(slot: Slot, before: Tensor, after: Tensor) -> tuple[Equal, ...]:
     """Group the slices that were equal by how they moved."""
-    moved = site.place.current() - before
-    start, change = pile_of(site.slot, before), pile_of(site.slot, moved)
+    start, change = pile_of(slot, before), pile_of(slot, after - before)
     if start is None or change is None:
         return ()
-    table = site.slot.role is Role.EMBEDDING
+    table = slot.role is Role.EMBEDDING
     found = list[Equal]()
     for held, went in zip(slices(start, table=table), slices(change, table=table), strict=True):
-        alike = [part for own in groups(held.rows) for part in parted(went.rows, own)]
+        parts = [part for own in groups(held.rows) for part in parted(went.rows, own)]
+        # What did not move was not asked: a dead unit, an expert without a token.
+        alike = [part for part in parts if went.rows[part[0]].any()]
         if alike:
             found.append(described(held, alike))
     return tuple(found)

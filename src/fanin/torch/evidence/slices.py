@@ -1,12 +1,12 @@
 """Slices of a weight that are equal: units, inputs, the matrices of a stack, rows of a table.
 
-Slices are told apart by their product with a random vector, which costs one pass, and only those
-that come out alike are compared number by number.
+Slices are told apart by a hash of how they begin, and those that begin alike by one of the whole.
+That costs one pass at most, whatever they hold.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ Pile = NDArray[np.floating]
 GROUPS, MEMBERS = 8, 16
 """Groups that are listed, and members of each."""
 
-ALIKE = 1e-5
-"""Relative difference of two products that rounding may make of equal slices."""
+BEGINNING = 16
+"""Numbers at the beginning of a slice, which tell all slices of a random draw apart."""
 
 
 @dataclass(frozen=True)
@@ -71,41 +71,17 @@ def groups(rows: NDArray[np.floating]) -> list[list[int]]:
         >>> groups(np.array([[1.0, 2], [3, 4], [1, 2], [3, 4], [1, 2], [5, 6]]))
         [[0, 2, 4], [1, 3]]
     """
-    width = rows.shape[1]
-    source: Any = np.random.default_rng(width)
-    direction: NDArray[np.floating] = source.standard_normal(width).astype(rows.dtype)
-    told: NDArray[np.floating] = rows @ direction
-    order = np.argsort(told, kind="stable")
-    slack = ALIKE * float(np.abs(told).max(initial=0.0))
-    found, current = list[list[int]](), list[int]()
-    for place in order.tolist():
-        if current and told[place] - told[current[0]] <= slack:
-            if np.array_equal(rows[place], rows[current[0]]):
-                current.append(place)
-                continue
-            twin = _twin(found, rows, told, place, slack)
-            if twin is not None:
-                twin.append(place)
-                continue
-        current = [place]
-        found.append(current)
-    return sorted((sorted(own) for own in found if len(own) > 1), key=lambda g: (-len(g), g[0]))
+    begun = _alike(rows[:, :BEGINNING], range(len(rows)))
+    found = (own for group in begun for own in _alike(rows, group))
+    return sorted(found, key=lambda own: (-len(own), own[0]))
 
 
-def _twin(
-    found: list[list[int]],
-    rows: NDArray[np.floating],
-    told: NDArray[np.floating],
-    place: int,
-    slack: float,
-) -> list[int] | None:
-    """Find an earlier group of the same product that the row belongs to."""
-    for group in reversed(found):
-        if told[place] - told[group[0]] > slack:
-            return None
-        if np.array_equal(rows[place], rows[group[0]]):
-            return group
-    return None
+def _alike(rows: NDArray[np.floating], places: Iterable[int]) -> list[list[int]]:
+    hashed = defaultdict[int, list[int]](list)
+    for place in places:
+        # A zero has two signs, which are equal; adding zero makes them one.
+        hashed[hash((rows[place] + 0.0).tobytes())].append(place)
+    return [own for own in hashed.values() if len(own) > 1]
 
 
 def equal(sliced: Sliced) -> Equal:

@@ -15,7 +15,9 @@ from fanin.checks import Unregistered
 LONGEST_CHAIN = 8
 """Operations between a parameter and what is held of it: a cast, a move, a factor, a view."""
 
-ON_PURPOSE = re.compile(r"teacher|target|ema|frozen|reference|ref_|momentum|average|shadow|discrim")
+ON_PURPOSE = re.compile(
+    r"teacher|target|frozen|reference|momentum|average|shadow|discrim|(^|_)(ema|ref)(_|$)"
+)
 """Names of what is kept beside a model and trained elsewhere, or not at all."""
 
 
@@ -43,7 +45,7 @@ def unregistered(module: nn.Module, known: frozenset[int]) -> tuple[Unregistered
         known: Identities of what the model registers.
 
     Returns:
-        One for each tensor, and for each module in a list, tuple or dict.
+        One for each tensor, and for each module in a list, tuple or dict, or in one of those.
 
     Example:
         >>> model = nn.Linear(2, 2)
@@ -56,8 +58,10 @@ def unregistered(module: nn.Module, known: frozenset[int]) -> tuple[Unregistered
         if attribute.startswith("_") or ON_PURPOSE.search(attribute.lower()):
             continue
         for name, held, alone in _held(attribute, value):
-            if isinstance(held, Tensor) and _is_lost(held, known):
-                found.append(Unregistered(name, "tensor", (tuple(held.shape),), alone))
+            if isinstance(held, Tensor) and held.requires_grad and id(held) not in known:
+                what = _what(held, known)
+                if what:
+                    found.append(Unregistered(name, what, (tuple(held.shape),), alone))
             elif isinstance(held, nn.Module) and held.training and id(held) not in known:
                 lost = [own for own in held.parameters() if own.requires_grad]
                 if lost and not any(id(own) in known for own in lost):
@@ -66,34 +70,37 @@ def unregistered(module: nn.Module, known: frozenset[int]) -> tuple[Unregistered
     return tuple(found)
 
 
-def _held(name: str, value: Any) -> Iterator[tuple[str, Any, bool]]:
-    if isinstance(value, list | tuple):
-        inside = list(cast("list[Any]", value))
-        for index, item in enumerate(inside):
-            yield f"{name}[{index}]", item, len(inside) == 1
-    elif isinstance(value, Mapping):
-        for key, item in list(cast("Mapping[Any, Any]", value).items()):
-            yield f"{name}[{key!r}]", item, False
-    else:
+def _held(name: str, value: Any, depth: int = 2) -> Iterator[tuple[str, Any, bool]]:
+    """List what an attribute holds, and whether it holds that alone."""
+    if not depth or not isinstance(value, list | tuple | Mapping):
         yield name, value, False
+        return
+    if isinstance(value, Mapping):
+        inside = list(cast("Mapping[Any, Any]", value).items())
+    else:
+        inside = list(enumerate(cast("list[Any]", value)))
+    alone = len(inside) == 1 and not isinstance(value, Mapping)
+    for key, item in inside:
+        for inner, held, _ in _held(f"{name}[{key!r}]", item, depth - 1):
+            yield inner, held, alone
 
 
-def _is_lost(tensor: Tensor, known: frozenset[int]) -> bool:
+def _what(tensor: Tensor, known: frozenset[int]) -> str:
     """Tell whether a tensor is, or was made of, a parameter that nobody registered.
 
     An output that a model keeps from its last pass requires a gradient as well; it leads back to
-    several tensors, or to parameters that are registered.
+    several tensors, or to parameters that are registered. A tensor that never was a parameter may
+    hold the points at which derivatives are taken.
     """
-    if not tensor.requires_grad or id(tensor) in known:
-        return False
     if tensor.is_leaf:
-        return isinstance(tensor, nn.Parameter)
+        return "tensor" if isinstance(tensor, nn.Parameter) else "leaf"
     step: Any = tensor.grad_fn
     for _ in range(LONGEST_CHAIN):
         if hasattr(step, "variable"):
-            return id(step.variable) not in known and isinstance(step.variable, nn.Parameter)
+            made = isinstance(step.variable, nn.Parameter) and id(step.variable) not in known
+            return "tensor" if made else ""
         before = [inner for inner, _ in step.next_functions if inner is not None]
         if len(before) != 1:
-            return False
+            return ""
         step = before[0]
-    return False
+    return ""

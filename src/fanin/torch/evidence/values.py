@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from fanin.checks import Values
+from fanin.checks import Equal, Values
 from fanin.checks.values import QUANTILES
 from fanin.errors import FaninError
 from fanin.recipes import Role, Slot
@@ -20,12 +20,17 @@ from fanin.torch.evidence.marks import block_moments, grid_of
 from fanin.torch.evidence.moments import moments
 from fanin.torch.evidence.slices import Pile, equal, slices
 from fanin.torch.layouts import Site, module_names
+from fanin.torch.tracing.functions import VIEWS
+from fanin.trace import Trace
 
 SAMPLE = 2**14
 """Elements that quantiles and distinct values are taken from."""
 
 LARGEST_GRAM = 1024
 """Side of the largest matrix whose orthogonality is looked at."""
+
+UNCHANGED = VIEWS | {"cast"}
+"""What a parameter may pass through and be the matrix all the same."""
 
 ALIKE = 1e-3
 """Relative spread of the lengths of rows beyond which a matrix is not orthogonal anyway."""
@@ -51,6 +56,33 @@ def read_values(model: nn.Module, sites: Iterable[Site]) -> dict[str, Values]:
         found = {site.slot.name: _parameter(site) for site in sites}
         for values in _buffers(model):
             found.setdefault(values.name, values)
+    return found
+
+
+def as_used(
+    values: dict[str, Values], sites: Iterable[Site], slots: Iterable[Slot], seen: Trace
+) -> dict[str, Values]:
+    """Look for equal slices in the matrices that only a trace tells to be ones.
+
+    Args:
+        values: What was read without it.
+        sites: The parameters as their layers tell them.
+        slots: The same as the trace completes them.
+        seen: The trace: `inputs @ self.weight`, an einsum. What a matrix is computed from, such as
+            the deviation that noise is multiplied by, is none itself.
+
+    Returns:
+        The values of those parameters, with their equal slices.
+    """
+    used = {own.name: own.uses[0] for own in seen.parameters if own.uses}
+    found = dict[str, Values]()
+    for site, slot in zip(sites, slots, strict=True):
+        held, use = values[slot.name], used.get(slot.name)
+        if use is None or site.slot.layout is not None or slot.layout is None or not held.finite:
+            continue
+        pile = _pile(slot, site.place.current()) if UNCHANGED.issuperset(use.through) else None
+        if pile is not None:
+            found[slot.name] = replace(held, equal=_equal(pile, slot))
     return found
 
 
@@ -171,15 +203,18 @@ def _shaped(values: Values, slot: Slot, pile: Pile) -> Values:
     units = np.sqrt(squares.mean(axis=(2, 3))).reshape(-1)
     inputs = np.sqrt(squares.mean(axis=(1, 3))).reshape(-1)
     whole, blocks = _orthogonality(pile, units, inputs)
-    table = slot.role is Role.EMBEDDING
     return replace(
         values,
         unit_rms=_spread(units),
         input_rms=_spread(inputs),
-        equal=tuple(equal(one) for one in slices(pile, table=table)),
+        equal=_equal(pile, slot),
         orthogonality=whole,
         block_orthogonality=blocks,
     )
+
+
+def _equal(pile: Pile, slot: Slot) -> tuple[Equal, ...]:
+    return tuple(equal(one) for one in slices(pile, table=slot.role is Role.EMBEDDING))
 
 
 def _spread(sizes: NDArray[np.floating]) -> tuple[float, float, float]:

@@ -32,7 +32,8 @@ def wide_biases(evidence: Evidence) -> Iterator[Finding]:
 
     When it is fine:
         Phases of random features before a sine or cosine, biases of gates and of a last layer,
-        and biases with one mean, such as those of a step size, are meant, and not told on.
+        and biases with one mean, such as those of a step size, are meant, and not told on; nor are
+        constants, such as the 1 and 0 that a layer of gains and offsets begins with.
 
     Threshold:
         More than half of the mean square of the measured pre-activation is the bias's own, its
@@ -46,6 +47,8 @@ def wide_biases(evidence: Evidence) -> Iterator[Finding]:
     wide = list[tuple[float, Slot, Values]]()
     for slot, values in held_slots(evidence):
         if slot.role is not Role.BIAS or values.count < _FEWEST or abs(values.mean) > values.std:
+            continue
+        if values.patterned():
             continue
         fans = slot.fans
         if fans is None or not fans.fan_in or _meant(slot):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Probe
+from fanin.checks.families.gains import looks_up_gains
 from fanin.checks.families.scale.looking import SIGMAS, few, fixes, held_slots, kernels
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
@@ -35,8 +36,9 @@ def mean_off_zero(evidence: Evidence) -> Iterator[Finding]:
         Draw about zero: `torch.randn` times a standard deviation, or an initialiser.
 
     When it is fine:
-        Weights that have to be positive: convex or monotone networks, averaging filters. Identity
-        matrices have a mean as well, but a small one beside their scatter.
+        Weights that have to be positive: convex or monotone networks, averaging filters. Patterns
+        of few different numbers, such as an interpolation, are no draw and left alone, and so are
+        tables in which the gains of a norm are looked up.
 
     Threshold:
         5 sigma of sampling error, and a mean whose matrix of ones has a larger singular value than
@@ -50,6 +52,8 @@ def mean_off_zero(evidence: Evidence) -> Iterator[Finding]:
     found = list[tuple[float, Slot, Values]]()
     for slot, values in held_slots(evidence):
         if slot.role not in (*KERNELS, Role.EMBEDDING) or values.count < _FEWEST:
+            continue
+        if values.patterned() or looks_up_gains(evidence, slot.name):
             continue
         edge = _edge(slot)
         away = abs(values.mean) / values.std

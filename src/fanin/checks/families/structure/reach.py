@@ -30,7 +30,9 @@ def not_registered(evidence: Evidence) -> Iterator[Finding]:
     When it is fine:
         A teacher or a target network that is kept out of the model on purpose: name it so, put it
         in evaluation mode, or take its gradients off with `requires_grad_(False)`. A list of one
-        module is how they are usually hidden, and a warning only.
+        module is how they are usually hidden, and a warning only. A tensor that was made with
+        `requires_grad=True` and never was a parameter is a remark: it may hold the points at which
+        a network of a differential equation takes its derivatives.
 
     Threshold:
         None: it requires a gradient, and is not among the parameters of the model.
@@ -40,12 +42,34 @@ def not_registered(evidence: Evidence) -> Iterator[Finding]:
         attributes.
     """
     for layer in evidence.layers:
-        sure = [one for one in layer.unregistered if one.what == "tensor" or not one.alone]
-        hidden = [one for one in layer.unregistered if one not in sure]
+        points = [one for one in layer.unregistered if one.what == "leaf"]
+        rest = [one for one in layer.unregistered if one not in points]
+        sure = [one for one in rest if one.what == "tensor" or not one.alone]
+        hidden = [one for one in rest if one not in sure]
         if sure:
             yield _unregistered(layer, sure, Severity.ERROR)
         if hidden:
             yield _unregistered(layer, hidden, Severity.WARNING)
+        if points:
+            yield _never_a_parameter(layer, points)
+
+
+def _names(layer: Layer, group: list[Unregistered]) -> tuple[str, ...]:
+    return tuple(f"{layer.path}.{one.name}" if layer.path else one.name for one in group)
+
+
+def _never_a_parameter(layer: Layer, group: list[Unregistered]) -> Finding:
+    return Finding(
+        "FI710",
+        Severity.INFO,
+        _names(layer, group),
+        f"{group[0].name} of {layer.kind} requires a gradient and is a plain tensor",
+        "",
+        "fine for points at which derivatives are taken; as a weight it is never changed by the "
+        "optimiser, and has to be nn.Parameter(...)",
+        "",
+        title="tensor with a gradient is no parameter",
+    )
 
 
 def _unregistered(layer: Layer, group: list[Unregistered], severity: Severity) -> Finding:
@@ -56,7 +80,7 @@ def _unregistered(layer: Layer, group: list[Unregistered], severity: Severity) -
     return Finding(
         "FI710",
         severity,
-        tuple(f"{layer.path}.{one.name}" if layer.path else one.name for one in group),
+        _names(layer, group),
         f"{first.name} of {layer.kind} is {what}: {counted(tensors, 'tensor')} that require a "
         "gradient",
         "everything that is to be trained among model.parameters()",

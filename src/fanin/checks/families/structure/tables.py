@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Probe
+from fanin.checks.families.gains import looks_up_gains
 from fanin.checks.finding import Finding, Fix, Severity
 from fanin.checks.modules import Padding
 from fanin.checks.rule import rule
 from fanin.checks.values import Equal
 from fanin.recipes import Role
 from fanin.reports.document import counted, figure
-from fanin.trace import Kind
+from fanin.trace import Kind, Part
 
 
 @rule("FI703", "padding row", Severity.WARNING, Probe.VALUES)
@@ -45,10 +46,20 @@ def padding_row(evidence: Evidence) -> Iterator[Finding]:
         held = None if padding is None else evidence.values.get(padding.name)
         if padding is None or (held is not None and (held.frozen or not held.finite)):
             continue
+        if not _is_table(padding.name, evidence):
+            continue
         if padding.zero_tables and len(padding.zero_tables) < padding.tables:
             yield _whole_table(padding)
         elif padding.rms > 0:
             yield _not_zero(padding, masked=_attends(evidence))
+
+
+def _is_table(name: str, evidence: Evidence) -> bool:
+    """Tell a table of another name from what else stands beside a padding index: a class token."""
+    if name.rpartition(".")[2] == "weight":
+        return True
+    traced = evidence.trace.parameters if evidence.trace is not None else ()
+    return any(use.part is Part.TABLE for one in traced if one.name == name for use in one.uses)
 
 
 def _attends(evidence: Evidence) -> bool:
@@ -107,7 +118,8 @@ def rows_alike(evidence: Evidence) -> Iterator[Finding]:
 
     When it is fine:
         Spare rows that no token uses may be zero; zero rows are a remark. A table that is zero
-        throughout, as positions often are, is silent.
+        throughout, as positions often are, is silent, and so is one that gains of a norm are looked
+        up in: conditional norms start as plain ones, and the signal does not come from there.
 
     Threshold:
         Bitwise equal rows of at least four numbers: of random ones no two ever are.
@@ -120,6 +132,8 @@ def rows_alike(evidence: Evidence) -> Iterator[Finding]:
         held = evidence.values.get(slot.name)
         table = slot.role is Role.EMBEDDING and len(slot.shape) == 2 and slot.shape[1] >= 4
         if held is None or not table or held.frozen or not held.finite:
+            continue
+        if looks_up_gains(evidence, slot.name):
             continue
         if held.constant:
             if held.mean != 0:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from fanin.checks.evidence import Evidence, Probe
+from fanin.checks.families.symmetry.order import before
 from fanin.checks.finding import Finding, Severity
 from fanin.checks.rule import rule
 from fanin.recipes import Slot
@@ -66,10 +67,4 @@ def _in_series(slot: Slot, evidence: Evidence) -> bool:
     ops = [] if found is None else sorted({use.op for use in found.uses})
     if len(ops) < 2:
         return True
-    before, open_ = set[int](), [ops[-1]]
-    while open_:
-        for source in trace.ops[open_.pop()].inputs:
-            if source not in before:
-                before.add(source)
-                open_.append(source)
-    return ops[0] in before
+    return ops[0] in before(trace.ops, ops[-1:])

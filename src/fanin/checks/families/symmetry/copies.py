@@ -5,10 +5,13 @@ from collections.abc import Iterator, Sequence
 
 from fanin.births import Write
 from fanin.checks.evidence import Evidence, Probe
+from fanin.checks.families.symmetry.order import before
 from fanin.checks.finding import Finding, Fix, Severity
 from fanin.checks.rule import rule
 from fanin.checks.values import Equal, Values
 from fanin.recipes import Role
+from fanin.recipes.network import around
+from fanin.trace import Place
 
 FEWEST = 16
 """Elements below which equal draws say little: a vector of a few numbers may be a pattern."""
@@ -35,7 +38,9 @@ def copied_blocks(evidence: Evidence) -> Iterator[Finding]:
         Draw every matrix of the stack on its own.
 
     When it is fine:
-        Blocks of zeros or of another constant are left to FI201 and FI206.
+        Blocks of zeros or of another constant are left to FI201 and FI206. Identities and filters
+        of few different numbers may stand in every channel of a grouped layer. The first layer may
+        repeat itself along its inputs, as a trained stem does that is widened to more channels.
 
     Threshold:
         Bitwise equal and not constant: two draws of 16 numbers are equal once in 2**384 times.
@@ -47,13 +52,16 @@ def copied_blocks(evidence: Evidence) -> Iterator[Finding]:
     stuck, told = list[tuple[str, Equal]](), list[tuple[str, Equal]]()
     for slot in evidence.slots:
         held = evidence.values.get(slot.name)
-        if held is None or slot.frozen or held.constant:
+        if held is None or slot.frozen:
             continue
         copied = _blocks(held.equal) or _repeated(held.equal)
         if copied is None or (copied.what == "row" and slot.role is not Role.EMBEDDING):
             continue
+        if copied.what == "input" and Place.FIRST in around(slot).places:
+            continue
         staying = _blocks(evidence.staying.get(slot.name, ())) is not None
-        (stuck if staying else told).append((slot.name, copied))
+        if staying or not held.patterned(copied.count / copied.distinct):
+            (stuck if staying else told).append((slot.name, copied))
     for found, severity in ((stuck, Severity.ERROR), (told, Severity.WARNING)):
         if found:
             name, worst = found[0]
@@ -109,7 +117,7 @@ def copied_tensors(evidence: Evidence) -> Iterator[Finding]:
         kernel = slot.role not in (Role.BIAS, Role.NORM_GAIN, Role.NORM_OFFSET)
         if held is None or not kernel or held.constant or held.count < FEWEST or not held.digest:
             continue
-        if held.distinct > min(FEWEST, held.sampled // 2):
+        if not held.patterned():
             groups[held.digest, held.shape].append(held)
     found = defaultdict[Severity, list[Sequence[Values]]](list)
     for copies in groups.values():
@@ -149,8 +157,6 @@ def _copied(severity: Severity, groups: list[Sequence[Values]]) -> Finding:
 def _harm(copies: Sequence[Values], evidence: Evidence) -> Severity:
     free = [held for held in copies if not held.frozen]
     some_frozen = any(slot.frozen for slot in evidence.slots)
-    if len(free) < 2:
-        return Severity.INFO
     backs = [back for held in free if (back := evidence.gradients.get(held.name)) is not None]
     sizes = [back.rms for back in backs]
     alive = [back for back in backs if back.largest > 0]
@@ -171,12 +177,12 @@ def _same_gradient(sizes: list[float], largest: list[float]) -> bool:
 
 
 def _cloned_by_torch(copies: Sequence[Values], evidence: Evidence) -> bool:
-    containers = [
-        layer.path
+    inside = tuple(
+        f"{layer.path}." if layer.path else ""
         for layer in evidence.layers
         if any(f"torch.nn.modules.transformer.{kind}" in layer.classes for kind in _CLONING)
-    ]
-    return all(any(held.name.startswith(path) for path in containers) for held in copies)
+    )
+    return all(held.name.startswith(inside) for held in copies)
 
 
 def _taken_over(copies: Sequence[Values], evidence: Evidence) -> bool:
@@ -201,16 +207,9 @@ def _one_after_the_other(copies: Sequence[Values], evidence: Evidence) -> bool:
         for own in trace.parameters
         if own.name == held.name
     ]
-    for ops in places:
-        before, open_ = set[int](), list(ops)
-        while open_:
-            for source in trace.ops[open_.pop()].inputs:
-                if source not in before:
-                    before.add(source)
-                    open_.append(source)
-        if any(other & before for other in places if other is not ops):
-            return True
-    return False
+    return any(
+        other & before(trace.ops, own) for own in places for other in places if other is not own
+    )
 
 
 @rule("FI205", "one stream twice", Severity.INFO, Probe.BIRTH)

@@ -38,7 +38,7 @@ def equal_units(evidence: Evidence) -> Iterator[Finding]:
     When it is fine:
         Equal weights with different gradients, as in a branch that starts at zero: the first step
         tells the units apart, and the rule is silent. Outputs are left out, for the targets tell
-        them apart.
+        them apart, and so does the stream that a branch writes to.
 
     Threshold:
         Weights bitwise equal, and moved equally, to 1e-4 of the largest, over four steps on a copy:
@@ -86,7 +86,7 @@ def equal_units(evidence: Evidence) -> Iterator[Finding]:
 
 def _hidden(slot: Slot) -> bool:
     """Outputs are told apart by the targets, and those of classes that no example has are alike."""
-    last = slot.role is Role.HEAD or Place.LAST in around(slot).places
+    last = Place.LAST in around(slot).places
     return slot.role in MATRICES and not slot.frozen and not last
 
 
@@ -106,7 +106,14 @@ def _units(name: str, evidence: Evidence) -> Equal | None:
         return same if same is not None and same.zero < same.count - same.distinct else None
     staying = _of(evidence.staying.get(name, ()))
     whole = same is not None and same.distinct == 1 and same.zero == 0 and same.count > 2
-    return staying or (same if whole and name in evidence.gradients else None)
+    passed_on = whole and name in evidence.gradients and not _writes(name, evidence)
+    return staying or (same if passed_on else None)
+
+
+def _writes(name: str, evidence: Evidence) -> bool:
+    """Tell whether the units are added to a stream, which tells them apart."""
+    slot = evidence.slot(name)
+    return slot is not None and Place.WRITER in around(slot).places
 
 
 def _of(found: Iterable[Equal]) -> Equal | None:

@@ -28,22 +28,24 @@ def shut_for_ever(evidence: Evidence) -> Iterator[Finding]:
         Start one of the two at zero, and draw the other.
 
     When it is fine:
-        A single layer of zeros with a live gradient opens in the first step (FI207 says so).
+        A single layer of zeros with a live gradient opens in the first step (FI207 says so). One
+        that this batch has no use for, such as a mask token without a masked position, is silent.
 
     Threshold:
         Gradient exactly zero at the start, and in each of four steps of all the other parameters,
-        tried on a copy: every step lets one more layer of zeros go.
+        tried on a copy: every step lets one more layer of zeros go. The zeros are the reason: once
+        they are drawn, a gradient comes.
 
     Source:
         Hu et al. (2022), LoRA, section 4.1, draws one factor and starts the other at zero;
         Zhang, Dauphin and Ma (2019), Fixup, section 3, on which layers may start at zero.
     """
     zero = _zeros(evidence)
-    shut = [name for name in zero if name in evidence.stuck]
+    shut = [name for name in zero if name in evidence.shut]
     closing = [name for name in zero if name not in evidence.stuck and not _live(name, evidence)]
     if not shut:
         return
-    rest = sorted(evidence.stuck - set(shut))
+    rest = sorted(evidence.shut - set(shut))
     others = f", and {len(rest)} further tensors behind it" if rest else ""
     yield Finding(
         "FI206",
@@ -55,7 +57,7 @@ def shut_for_ever(evidence: Evidence) -> Iterator[Finding]:
         "draw one of the tensors that are multiplied: " + shut[0],
         title="zero, and can never leave zero",
         fixes=tuple(Fix(name) for name in shut[:1]),
-        facts={"stuck": len(evidence.stuck)},
+        facts={"stuck": len(evidence.shut)},
     )
 
 
