@@ -1,12 +1,18 @@
 """Who wrote what, for every way to write."""
 
 import copy
+import subprocess
+import sys
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.utils import parametrizations
 
 from fanin import FaninError
 from fanin.torch.births import record
@@ -80,6 +86,43 @@ def test_memory_that_nobody_wrote_is_found_in_whole_and_in_part():
     assert births.of("whole").allocation.function == "torch.empty"
 
 
+SELECTING = {
+    "__setitem__": (lambda w: w.__setitem__([0, 1], 1.0), 8),
+    "__setitem__ by mask": (lambda w: w.__setitem__(torch.eye(4, dtype=torch.bool), 1.0), 4),
+    "masked_fill_": (lambda w: w.masked_fill_(torch.eye(4, dtype=torch.bool), 1.0), 4),
+    "index_fill_": (lambda w: w.index_fill_(0, torch.tensor([0]), 1.0), 4),
+    "index_copy_": (lambda w: w.index_copy_(1, torch.tensor([0, 2]), torch.ones(4, 2)), 8),
+    "scatter_": (lambda w: w.scatter_(0, torch.zeros(1, 3, dtype=torch.int64), 1.0), 3),
+}
+
+
+@pytest.mark.parametrize("way", SELECTING)
+def test_a_selection_reaches_what_it_selects_and_no_more(way):
+    put, count = SELECTING[way]
+
+    def build():
+        model = nn.ParameterList([torch.empty(4, 4)])
+        put(model[0].data)
+        return model
+
+    _, births = record(build)
+    (birth,) = births.tensors
+    assert (birth.last.function, birth.last.elements) == (way.partition(" ")[0], count)
+    assert birth.unwritten == 1 - count / 16
+
+
+def test_what_builds_on_forgotten_memory_is_forgotten_still():
+    def build():
+        model = nn.ParameterList([torch.empty(4, 4), torch.empty(4, 4), torch.empty(4, 4)])
+        model[0].data.tril_()
+        model[1].data.tanh_()
+        torch.add(torch.ones(4, 4), 1, out=model[2].data)
+        return model
+
+    _, births = record(build)
+    assert [birth.unwritten for birth in births.tensors] == [10 / 16, 1, 0]
+
+
 def test_a_nan_of_the_person_is_not_forgotten_memory():
     _, births = record(lambda: nn.ParameterList([torch.full((3,), float("nan"))]))
     assert births.tensors[0].unwritten == 0
@@ -111,7 +154,8 @@ def test_loads_copies_and_casts_carry_on():
         "load_state_dict",
         "to",
     ]
-    assert "deepcopy" in [name for name, _ in writes(births, "1.weight")]
+    assert ("deepcopy", "made") in writes(births, "1.weight")
+    assert not any(write.by == "init" for birth in births.tensors for write in birth.writes)
     assert births.ok
 
 
@@ -132,6 +176,97 @@ def test_lost_writes():
         ("a temporary", "plain.bias", "nn.init.ones_(plain.bias.clone())"),
     ]
     assert told[0][1].startswith("normed.parametrizations.weight")
+
+
+ASTRAY = {
+    "new style": lambda layer: parametrizations.weight_norm(layer).weight.data.normal_(),
+    "old style": lambda layer: torch.nn.utils.weight_norm(layer).weight.data.mul_(0.1),
+    "cast": lambda layer: layer.weight.data.double().bfloat16().fill_(0.1),
+    "rows": lambda layer: layer.weight.data[[0, 2]].mul_(0.1),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm")
+@pytest.mark.parametrize("way", ASTRAY)
+def test_methods_in_place_are_lost_like_initialisers(way):
+    def build():
+        layer = nn.Linear(8, 4)
+        ASTRAY[way](layer)
+        return layer
+
+    _, births = record(build)
+    (lost,) = births.lost
+    assert lost.into == ("a derived tensor" if "style" in way else "a temporary")
+    assert births.of(lost.of).shape == (4, 8)  # the piece that is as large as the weight
+
+
+class Measured(nn.Module):
+    """Computes with its weights while it is built, in place, and writes only where it means to."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        with torch.no_grad():
+            self.head = nn.Linear(self.features(torch.zeros(1, 3, 9, 9)).shape[1], 4)
+            matrix = self.head.weight
+            left = torch.randn(4)
+            for _ in range(3):
+                right = matrix.T @ left
+                right.div_(right.norm())
+                left = matrix @ right
+                norm = left.norm().item()
+                left.div_(norm)
+            matrix.div_(norm)
+        squares = matrix.detach().clone()
+        squares.mul_(squares)
+        self.size = squares.sum().item()
+        self.mask = torch.ones_like(matrix)
+        self.mask[0] = 0
+
+    def features(self, x):
+        y = self.conv(x)
+        y *= 0.5
+        y[:, 0] = 0
+        return y.flatten(1).mul_(2)
+
+
+def test_steps_of_a_computation_are_no_lost_writes():
+    _, births = record(Measured)
+    assert births.ok, births.lost
+    assert births.of("head.weight").last.function == "div_"
+
+
+def test_a_scale_keeps_the_stream_of_what_it_scales():
+    def build():
+        layer = nn.Linear(4, 4)
+        with torch.no_grad():
+            layer.weight.div_(layer(torch.ones(2, 4)).std())
+        return layer
+
+    _, births = record(build)
+    drawn, scaled = births.of("weight").writes
+    assert scaled.stream == drawn.stream != births.of("bias").last.stream
+
+
+def test_a_layer_that_is_dropped_is_let_go_and_not_mistaken_for_a_later_one():
+    gone = list[weakref.ref[nn.Parameter]]()
+
+    def build():
+        layers = list[nn.Linear]()
+        seen = set[int]()
+        for _ in range(20):
+            layer = nn.Linear(4, 4)
+            nn.init.normal_(layer.weight)
+            gone.append(weakref.ref(layer.weight))
+            seen.add(id(layer.weight))
+            del layer
+        while len(layers) < 100 and not any(id(layer.weight) in seen for layer in layers):
+            layers.append(nn.Linear(4, 4))
+        return nn.ModuleList(layers)
+
+    _, births = record(build)
+    assert not any(known() for known in gone[:-1])
+    assert not births.lost
 
 
 def test_a_placeholder_swallows_a_write():
@@ -187,6 +322,55 @@ def test_what_cannot_be_read_is_a_note_and_no_failure():
     assert torch.isfinite(model.weight).all()
 
 
+def test_what_threads_write_is_heard():
+    def build():
+        with ThreadPoolExecutor(2) as pool:
+            layers = nn.ModuleList(pool.map(lambda _: nn.Linear(4, 4), range(4)))
+            list(pool.map(lambda layer: nn.init.orthogonal_(layer.weight), layers))
+            pool.submit(lambda: layers.append(nn.ParameterList([torch.empty(3)])))
+        return layers
+
+    plain = threading.Thread.start
+    _, births = record(build)
+    assert threading.Thread.start is plain
+    for place in range(4):
+        assert writes(births, f"{place}.weight") == [
+            ("nn.init.kaiming_uniform_", "constructor"),
+            ("nn.init.orthogonal_", "init"),
+        ]
+    assert births.of("4.0").unwritten == 1
+
+
+def test_what_a_thread_writes_after_the_build_is_not_heard():
+    done, over = threading.Event(), threading.Event()
+
+    def build():
+        layer = nn.Linear(4, 4)
+
+        def late():
+            over.wait(10)
+            nn.init.zeros_(layer.weight)
+            done.set()
+
+        threading.Thread(target=late, daemon=True).start()
+        return layer
+
+    model, births = record(build)
+    over.set()
+    assert done.wait(10)
+    assert not model.weight.any()
+    assert len(births.of("weight").writes) == 1
+
+
+def test_operations_that_run_a_graph_go_through():
+    def build():
+        layer = nn.Linear(4, 4)
+        torch.cond(torch.tensor(True), torch.sin, torch.cos, (layer.weight.detach(),))
+        return layer
+
+    assert record(build)[1].ok
+
+
 def test_ties_are_one_tensor():
     def build():
         model = nn.ModuleDict({"table": nn.Embedding(5, 4), "head": nn.Linear(4, 5, bias=False)})
@@ -218,6 +402,66 @@ def test_methods_that_never_ran():
     assert not hasattr(Net.init_head, "__wrapped__")
 
 
+class Model(nn.Module):
+    """A layer, and a state."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 3)
+        self.layers = nn.ModuleList([nn.Linear(3, 3)])
+        self.register_buffer("state", torch.zeros(3))
+
+
+class Others(Model):
+    """Methods that start something else than weights."""
+
+    def reset(self):
+        self.state.zero_()
+
+    def init_metrics(self):
+        self.seen = []
+
+    def init_optimizer(self):
+        self.optimizer = torch.optim.SGD(self.parameters(), 0.1)
+
+    def init_decoder(self, x):
+        return self.fc(x)
+
+    def reset_(self):
+        for layer in self.layers:
+            layer.reset()
+
+
+class Starters(Model):
+    """Methods that start weights, whatever they are called."""
+
+    def reset(self):
+        self.fc.weight.data.uniform_(-0.1, 0.1)
+
+    def init(self):
+        def one(module):
+            if hasattr(module, "weight"):
+                nn.init.normal_(module.weight)
+
+        self.apply(one)
+
+    def initialize(self):
+        for parameter in self.parameters():
+            parameter.data.fill_(0.1)
+
+    def init_fc(self):
+        init_layer(self.fc)  # noqa: F821
+
+    def init_bias(self):
+        self.fc.bias = nn.Parameter(torch.ones(3))
+
+
+def test_a_method_has_to_be_about_weights():
+    assert not record(Others)[1].uncalled
+    names = [name.rpartition(".")[2] for name, _ in record(Starters)[1].uncalled]
+    assert names == ["reset", "init", "initialize", "init_fc", "init_bias"]
+
+
 def test_streams_tell_copies_from_draws():
     def build():
         layers = nn.ModuleList()
@@ -243,12 +487,20 @@ def test_the_process_is_left_as_it_was():
             np.random.get_state()[1].tolist(),  # noqa: NPY002
             torch.get_default_dtype(),
             torch.is_grad_enabled(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.backends.cudnn.deterministic,
+            torch.get_num_threads(),
+            torch.get_default_device(),
             nn.Module.__init__,
         )
 
     def interrupted():
         torch.set_default_dtype(torch.float64)
-        torch.rand(3)
+        torch.set_default_device("meta")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.deterministic = True
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        torch.rand(3, device="cpu")
         raise KeyboardInterrupt
 
     before = state()
@@ -257,6 +509,15 @@ def test_the_process_is_left_as_it_was():
     with pytest.raises(KeyboardInterrupt):
         record(interrupted)
     assert state() == before
+
+
+def test_recording_does_not_import_the_compiler():
+    code = (
+        "import sys; from torch import nn; from fanin.torch.births import record;"
+        "record(lambda: nn.Linear(2, 2)); print('torch._dynamo' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
 
 
 def test_recording_changes_no_number():
