@@ -1,18 +1,19 @@
 """Who wrote what, for every way to write."""
 
 import copy
+import os
 import subprocess
 import sys
+import sysconfig
 import threading
-import weakref
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.nn.utils import parametrizations
 
 from fanin import FaninError
 from fanin.torch.births import record
@@ -123,6 +124,15 @@ def test_what_builds_on_forgotten_memory_is_forgotten_still():
     assert [birth.unwritten for birth in births.tensors] == [10 / 16, 1, 0]
 
 
+def test_a_copy_of_forgotten_memory_is_forgotten():
+    def build():
+        layer = nn.Linear(4, 4)
+        layer.weight.data.copy_(torch.empty(4, 4))
+        return layer
+
+    assert record(build)[1].of("weight").unwritten == 1
+
+
 def test_a_nan_of_the_person_is_not_forgotten_memory():
     _, births = record(lambda: nn.ParameterList([torch.full((3,), float("nan"))]))
     assert births.tensors[0].unwritten == 0
@@ -159,141 +169,6 @@ def test_loads_copies_and_casts_carry_on():
     assert births.ok
 
 
-def test_lost_writes():
-    def build():
-        layer = nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))
-        plain = nn.Linear(4, 4)
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(plain.weight[[0, 1]])
-        nn.init.ones_(plain.bias.clone())
-        return nn.ModuleDict({"normed": layer, "plain": plain})
-
-    _, births = record(build)
-    told = [(lost.into, lost.of, line_of(lost.write)) for lost in births.lost]
-    assert told == [
-        ("a derived tensor", told[0][1], "nn.init.zeros_(layer.weight)"),
-        ("a temporary", "plain.weight", "nn.init.zeros_(plain.weight[[0, 1]])"),
-        ("a temporary", "plain.bias", "nn.init.ones_(plain.bias.clone())"),
-    ]
-    assert told[0][1].startswith("normed.parametrizations.weight")
-
-
-ASTRAY = {
-    "new style": lambda layer: parametrizations.weight_norm(layer).weight.data.normal_(),
-    "old style": lambda layer: torch.nn.utils.weight_norm(layer).weight.data.mul_(0.1),
-    "cast": lambda layer: layer.weight.data.double().bfloat16().fill_(0.1),
-    "rows": lambda layer: layer.weight.data[[0, 2]].mul_(0.1),
-}
-
-
-@pytest.mark.filterwarnings("ignore:.*weight_norm")
-@pytest.mark.parametrize("way", ASTRAY)
-def test_methods_in_place_are_lost_like_initialisers(way):
-    def build():
-        layer = nn.Linear(8, 4)
-        ASTRAY[way](layer)
-        return layer
-
-    _, births = record(build)
-    (lost,) = births.lost
-    assert lost.into == ("a derived tensor" if "style" in way else "a temporary")
-    assert births.of(lost.of).shape == (4, 8)  # the piece that is as large as the weight
-
-
-class Measured(nn.Module):
-    """Computes with its weights while it is built, in place, and writes only where it means to."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 8, 3)
-        with torch.no_grad():
-            self.head = nn.Linear(self.features(torch.zeros(1, 3, 9, 9)).shape[1], 4)
-            matrix = self.head.weight
-            left = torch.randn(4)
-            for _ in range(3):
-                right = matrix.T @ left
-                right.div_(right.norm())
-                left = matrix @ right
-                norm = left.norm().item()
-                left.div_(norm)
-            matrix.div_(norm)
-        squares = matrix.detach().clone()
-        squares.mul_(squares)
-        self.size = squares.sum().item()
-        self.mask = torch.ones_like(matrix)
-        self.mask[0] = 0
-
-    def features(self, x):
-        y = self.conv(x)
-        y *= 0.5
-        y[:, 0] = 0
-        return y.flatten(1).mul_(2)
-
-
-def test_steps_of_a_computation_are_no_lost_writes():
-    _, births = record(Measured)
-    assert births.ok, births.lost
-    assert births.of("head.weight").last.function == "div_"
-
-
-def test_a_scale_keeps_the_stream_of_what_it_scales():
-    def build():
-        layer = nn.Linear(4, 4)
-        with torch.no_grad():
-            layer.weight.div_(layer(torch.ones(2, 4)).std())
-        return layer
-
-    _, births = record(build)
-    drawn, scaled = births.of("weight").writes
-    assert scaled.stream == drawn.stream != births.of("bias").last.stream
-
-
-def test_a_layer_that_is_dropped_is_let_go_and_not_mistaken_for_a_later_one():
-    gone = list[weakref.ref[nn.Parameter]]()
-
-    def build():
-        layers = list[nn.Linear]()
-        seen = set[int]()
-        for _ in range(20):
-            layer = nn.Linear(4, 4)
-            nn.init.normal_(layer.weight)
-            gone.append(weakref.ref(layer.weight))
-            seen.add(id(layer.weight))
-            del layer
-        while len(layers) < 100 and not any(id(layer.weight) in seen for layer in layers):
-            layers.append(nn.Linear(4, 4))
-        return nn.ModuleList(layers)
-
-    _, births = record(build)
-    assert not any(known() for known in gone[:-1])
-    assert not births.lost
-
-
-def test_a_placeholder_swallows_a_write():
-    def build():
-        layer = nn.Linear(4, 2)
-        kept = layer.weight.data
-        layer.weight.data = torch.empty(0)
-        nn.init.normal_(layer.weight)
-        layer.weight.data = kept
-        return layer
-
-    _, births = record(build)
-    assert [(lost.into, lost.of) for lost in births.lost] == [("an empty placeholder", "weight")]
-
-
-def test_what_flows_into_the_model_is_not_lost():
-    def build():
-        layer = nn.Linear(4, 4)
-        drawn = torch.empty(4, 4)
-        nn.init.orthogonal_(drawn)
-        layer.weight.data.copy_(drawn * 0.5)
-        return layer
-
-    _, births = record(build)
-    assert births.ok
-
-
 def test_numpy_writes_too():
     def build():
         layer = nn.Linear(4, 2)
@@ -322,46 +197,6 @@ def test_what_cannot_be_read_is_a_note_and_no_failure():
     assert torch.isfinite(model.weight).all()
 
 
-def test_what_threads_write_is_heard():
-    def build():
-        with ThreadPoolExecutor(2) as pool:
-            layers = nn.ModuleList(pool.map(lambda _: nn.Linear(4, 4), range(4)))
-            list(pool.map(lambda layer: nn.init.orthogonal_(layer.weight), layers))
-            pool.submit(lambda: layers.append(nn.ParameterList([torch.empty(3)])))
-        return layers
-
-    plain = threading.Thread.start
-    _, births = record(build)
-    assert threading.Thread.start is plain
-    for place in range(4):
-        assert writes(births, f"{place}.weight") == [
-            ("nn.init.kaiming_uniform_", "constructor"),
-            ("nn.init.orthogonal_", "init"),
-        ]
-    assert births.of("4.0").unwritten == 1
-
-
-def test_what_a_thread_writes_after_the_build_is_not_heard():
-    done, over = threading.Event(), threading.Event()
-
-    def build():
-        layer = nn.Linear(4, 4)
-
-        def late():
-            over.wait(10)
-            nn.init.zeros_(layer.weight)
-            done.set()
-
-        threading.Thread(target=late, daemon=True).start()
-        return layer
-
-    model, births = record(build)
-    over.set()
-    assert done.wait(10)
-    assert not model.weight.any()
-    assert len(births.of("weight").writes) == 1
-
-
 def test_operations_that_run_a_graph_go_through():
     def build():
         layer = nn.Linear(4, 4)
@@ -369,6 +204,48 @@ def test_operations_that_run_a_graph_go_through():
         return layer
 
     assert record(build)[1].ok
+
+
+def test_a_library_is_named_where_it_wrote_and_shown_where_nobody_else_asked():
+    library = dict[str, object]()
+    file = f"{sysconfig.get_path('purelib')}{os.sep}somelib{os.sep}net.py"
+    code = "from torch import nn\ndef start(layer):\n    nn.init.zeros_(layer.weight)\n"
+    exec(compile(code, file, "exec"), library)  # a library that is installed
+    start = cast("Callable[[nn.Module], None]", library["start"])
+
+    def build():
+        called, alone = nn.Linear(2, 2), nn.Linear(2, 2)
+        start(called)
+        thread = threading.Thread(target=start, args=(alone,))
+        thread.start()
+        thread.join()
+        return nn.Sequential(called, alone)
+
+    _, births = record(build)
+    called, alone = (births.of(f"{place}.weight").last for place in (0, 1))
+    assert (called.library, line_of(called)) == ("somelib", "start(called)")
+    assert (alone.library, alone.frames[0].function) == ("", "start")
+
+
+def test_births_of_some_tensors():
+    def build():
+        model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+        nn.init.zeros_(model[0].bias.clone())
+        return model
+
+    _, births = record(build)
+    assert births.matching("*") is births
+    assert [birth.name for birth in births.matching("*.bias").tensors] == ["0.bias", "1.bias"]
+    assert not births.matching("*.bias").ok
+    assert births.matching("1.*").ok
+    with pytest.raises(FaninError, match=r'no tensor is called 0\.bais.* "0\.bias"'):
+        births.matching("0.bais")
+
+
+@pytest.mark.parametrize("seed", [-(2**63) - 1, 2**64])
+def test_a_seed_that_torch_does_not_take(seed):
+    with pytest.raises(FaninError, match=f"seed must lie between .* got {seed}"):
+        record(lambda: nn.Linear(2, 2), seed)
 
 
 def test_ties_are_one_tensor():

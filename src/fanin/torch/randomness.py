@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from fanin.draws import key
+from fanin.errors import FaninError
 
 
 @contextmanager
@@ -49,12 +50,17 @@ def seeded_everywhere(seed: int) -> Generator[None]:
     Yields:
         Nothing.
 
+    Raises:
+        FaninError: The seed is none that torch takes.
+
     Example:
         >>> with seeded_everywhere(0):
         ...     inside = torch.rand(1)
         >>> bool(inside == torch.rand(1, generator=torch.Generator().manual_seed(0)))
         True
     """
+    if not -(2**63) <= seed < 2**64:
+        raise FaninError(f"seed must lie between -2**63 and 2**64 - 1, as for torch, got {seed}")
     with _generators(python=seed, legacy=seed % 2**32, torch_seed=seed):
         yield
 

@@ -181,11 +181,6 @@ class Recorder(TorchDispatchMode):
             if history is None:
                 continue
             full = whole(tensor)
-            target = who.target
-            if target is not None and self.histories.number(target) != self.histories.number(
-                tensor
-            ):
-                history.inner = True
             known = [found for t in sources if (found := self.histories.find(t)) is not None]
             history.parents |= {
                 number for t in sources if (number := self.histories.number(t)) is not None
@@ -285,10 +280,7 @@ class Recorder(TorchDispatchMode):
         call = self._number(who.call)
         if last is not None and call and history.call == call:
             # A step of the same function: orthogonal_ copies, then multiplies.
-            elements = max(last.elements, reached)
-            drawn = last.stream or stream
-            step = replace(last, elements=elements, after=PENDING, stream=drawn)
-            history.writes[-1] = step
+            history.writes[-1] = replace(last, after=PENDING, stream=last.stream or stream)
             return
         history.call = call
         history.writes.append(
