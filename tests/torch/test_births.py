@@ -309,6 +309,10 @@ class Others(Model):
             layer.reset()
 
 
+def init_layer(layer):
+    nn.init.zeros_(layer.weight)
+
+
 class Starters(Model):
     """Methods that start weights, whatever they are called."""
 
@@ -327,7 +331,7 @@ class Starters(Model):
             parameter.data.fill_(0.1)
 
     def init_fc(self):
-        init_layer(self.fc)  # noqa: F821
+        init_layer(self.fc)
 
     def init_bias(self):
         self.fc.bias = nn.Parameter(torch.ones(3))

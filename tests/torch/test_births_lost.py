@@ -70,7 +70,7 @@ class Measured(nn.Module):
         with torch.no_grad():
             self.head = nn.Linear(self.features(torch.zeros(1, 3, 9, 9)).shape[1], 4)
             matrix = self.head.weight
-            left = torch.randn(4)
+            left, norm = torch.randn(4), 1.0
             for _ in range(3):
                 right = matrix.T @ left
                 right.div_(right.norm())

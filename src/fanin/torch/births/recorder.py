@@ -94,8 +94,9 @@ class Recorder(TorchDispatchMode):
         """
         del types
         given: dict[str, Any] = kwargs or {}
+        operation: Any = func
         if isinstance(func, HigherOrderOperator):
-            return func(*args, **given)  # runs a whole graph, and writes no weight
+            return operation(*args, **given)  # runs a whole graph, and writes no weight
         name: str = func._schema.name.partition("::")[2]  # noqa: SLF001  # its one name
         written = _written(func, args, given)
         stream = self.noted(lambda: self._before(func, given, written)) or ""

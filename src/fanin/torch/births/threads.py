@@ -47,16 +47,16 @@ def followed(recorder: Recorder) -> Generator[None]:
     plain: Any = threading.Thread.start
     followers = list[_Follower]()
 
-    def start(thread: threading.Thread) -> None:
-        run, follower = thread.run, _Follower(recorder)
+    def start(self: threading.Thread) -> None:
+        run, follower = self.run, _Follower(recorder)
         followers.append(follower)
 
         def heard() -> None:
             with follower:
                 run()
 
-        thread.run = heard
-        plain(thread)
+        self.run = heard
+        plain(self)
 
     threading.Thread.start = start
     try:
