@@ -26,8 +26,7 @@ OVERWRITING = frozenset(
         *("exponential_", "log_normal_", "cauchy_", "_foreach_zero_", "_foreach_copy_"),
     }
 )
-"""Operations that leave nothing of what was there in the elements they reach, which are all; so do
-those that are told where to put their result."""
+"""Operations that leave nothing of what was there in the elements they are given."""
 
 FILLED = frozenset(
     {
@@ -193,13 +192,12 @@ class Recorder(TorchDispatchMode):
             if name not in READING_SELF:
                 history.read = False
             tainted = any(found.poisoned for found in known)
-            placed = name in OVERWRITING or any(value is tensor for value in given.values())
-            over = tensor.numel() >= full.numel() and placed
+            over = tensor.numel() >= full.numel() and name in OVERWRITING
             history.poisoned = tainted or (history.poisoned and not over)
             drawn = stream or (history.stream if name in READING_SELF else "")
             drawn = drawn or next((found.stream for found in known if found.stream), "")
             called = _called(name, func, args, given, who, known)
-            reached = tensor.numel() if placed else _reached(name, tensor, args, self.histories)
+            reached = _reached(name, tensor, args, self.histories)
             self._add(history, reached, who, called, drawn, of=full.numel())
 
     def _made(
