@@ -1,5 +1,6 @@
 """Initialisers that are never called, stuck on one layer, copied, or that miss a block."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -66,6 +67,45 @@ def test_an_idle_initialiser_beside_a_sweep_is_a_remark():
         return model
 
     assert codes(check(RULES, build, X, Y)) == ["info FI108"]
+
+
+def test_casts_and_copies_are_no_initialisation():
+    def build():
+        return copy.deepcopy(Uncalled(calls=False)).double().float()
+
+    assert codes(check(RULES, build, X, Y)) == ["warning FI108"]
+
+
+class Gain(nn.Module):
+    """A gain that starts at one, and a method that starts it again after `to_empty`."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(8))
+
+    def reset_parameters(self):
+        nn.init.ones_(self.weight)
+
+    def forward(self, x):
+        return x * self.weight
+
+
+def test_a_vector_of_ones_needs_no_reset():
+    def build():
+        return nn.Sequential(nn.Linear(8, 8), Gain(), nn.Linear(8, 2))
+
+    assert codes(check(RULES, build, X, Y)) == ["info FI108"]
+
+    class Placeholder(Gain):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(8, 8))
+
+    def forgotten():
+        return nn.Sequential(nn.Linear(8, 8), Placeholder(), nn.Flatten(), nn.Linear(64, 2))
+
+    found = check(RULES, forgotten, X[:, None], Y)
+    assert "warning FI108" in codes(found)
 
 
 @pytest.mark.parametrize("layers", [2, 4])

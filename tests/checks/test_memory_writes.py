@@ -92,6 +92,19 @@ def test_an_empty_selection_has_no_effect():
     assert not check(RULES, lambda: build(4), X, Y)
 
 
+def test_an_empty_mask_has_no_effect_but_a_clip_may_find_nothing():
+    def build(mask):
+        model: Any = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+        with torch.no_grad():
+            model[0].bias[mask(model[0].bias)] = 0
+        return model
+
+    found = only(check(RULES, lambda: build(lambda _: torch.arange(8) > 9), X, Y))
+    assert (found.code, found.where) == ("FI105", ("0.bias",))
+    assert not check(RULES, lambda: build(lambda _: torch.arange(8) > 6), X, Y)
+    assert not check(RULES, lambda: build(lambda bias: bias > 9), X, Y)
+
+
 def test_zeros_that_are_scaled_stay_zeros_but_a_sweep_may_pass_over_them():
     def build(sweep):
         model: Any = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))

@@ -85,6 +85,22 @@ def test_nan_does_not_slip_through():
     assert changes(drawn(1), broken)[0] == ["values"]
 
 
+def test_a_mask_of_infinities_is_told_by_its_digest():
+    mask = Figures((4, 4), "float32", math.nan, math.nan, -math.inf, 0.0, random=False, digest="x")
+    assert changes(mask, mask)[0] == []
+    assert changes(mask, replace(mask, digest="y"))[0] == ["values"]
+    unwatched = replace(mask, random=None)
+    assert changes(unwatched, replace(unwatched, digest="y"))[0] == ["drawn anew"]
+
+
+def test_a_renamed_tensor_has_to_be_there():
+    one, other = Start("a", 0, {"old": drawn(0)}), Start("b", 0, {"new": drawn(0)})
+    with pytest.raises(FaninError, match=r'a has no tensor odl .* did you mean "old"'):
+        compared(one, other, {"odl": "new"})
+    with pytest.raises(FaninError, match="b has no tensor nwe"):
+        compared(one, other, {"old": "nwe"})
+
+
 def test_another_writer_is_told_and_does_not_count():
     one = replace(drawn(0), writer="normal_(std=0.02) in a.py:f")
     what, delta = changes(one, replace(one, writer="normal_(std=0.02) in b.py:g"))

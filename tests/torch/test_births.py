@@ -1,6 +1,13 @@
 """Who wrote what, for every way to write."""
 
 import copy
+import os
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
@@ -80,6 +87,52 @@ def test_memory_that_nobody_wrote_is_found_in_whole_and_in_part():
     assert births.of("whole").allocation.function == "torch.empty"
 
 
+SELECTING = {
+    "__setitem__": (lambda w: w.__setitem__([0, 1], 1.0), 8),
+    "__setitem__ by mask": (lambda w: w.__setitem__(torch.eye(4, dtype=torch.bool), 1.0), 4),
+    "masked_fill_": (lambda w: w.masked_fill_(torch.eye(4, dtype=torch.bool), 1.0), 4),
+    "index_fill_": (lambda w: w.index_fill_(0, torch.tensor([0]), 1.0), 4),
+    "index_copy_": (lambda w: w.index_copy_(1, torch.tensor([0, 2]), torch.ones(4, 2)), 8),
+    "scatter_": (lambda w: w.scatter_(0, torch.zeros(1, 3, dtype=torch.int64), 1.0), 3),
+}
+
+
+@pytest.mark.parametrize("way", SELECTING)
+def test_a_selection_reaches_what_it_selects_and_no_more(way):
+    put, count = SELECTING[way]
+
+    def build():
+        model = nn.ParameterList([torch.empty(4, 4)])
+        put(model[0].data)
+        return model
+
+    _, births = record(build)
+    (birth,) = births.tensors
+    assert (birth.last.function, birth.last.elements) == (way.partition(" ")[0], count)
+    assert birth.unwritten == 1 - count / 16
+
+
+def test_what_builds_on_forgotten_memory_is_forgotten_still():
+    def build():
+        model = nn.ParameterList([torch.empty(4, 4), torch.empty(4, 4), torch.empty(4, 4)])
+        model[0].data.tril_()
+        model[1].data.tanh_()
+        torch.add(torch.ones(4, 4), 1, out=model[2].data)
+        return model
+
+    _, births = record(build)
+    assert [birth.unwritten for birth in births.tensors] == [10 / 16, 1, 0]
+
+
+def test_a_copy_of_forgotten_memory_is_forgotten():
+    def build():
+        layer = nn.Linear(4, 4)
+        layer.weight.data.copy_(torch.empty(4, 4))
+        return layer
+
+    assert record(build)[1].of("weight").unwritten == 1
+
+
 def test_a_nan_of_the_person_is_not_forgotten_memory():
     _, births = record(lambda: nn.ParameterList([torch.full((3,), float("nan"))]))
     assert births.tensors[0].unwritten == 0
@@ -111,51 +164,8 @@ def test_loads_copies_and_casts_carry_on():
         "load_state_dict",
         "to",
     ]
-    assert "deepcopy" in [name for name, _ in writes(births, "1.weight")]
-    assert births.ok
-
-
-def test_lost_writes():
-    def build():
-        layer = nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))
-        plain = nn.Linear(4, 4)
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(plain.weight[[0, 1]])
-        nn.init.ones_(plain.bias.clone())
-        return nn.ModuleDict({"normed": layer, "plain": plain})
-
-    _, births = record(build)
-    told = [(lost.into, lost.of, line_of(lost.write)) for lost in births.lost]
-    assert told == [
-        ("a derived tensor", told[0][1], "nn.init.zeros_(layer.weight)"),
-        ("a temporary", "plain.weight", "nn.init.zeros_(plain.weight[[0, 1]])"),
-        ("a temporary", "plain.bias", "nn.init.ones_(plain.bias.clone())"),
-    ]
-    assert told[0][1].startswith("normed.parametrizations.weight")
-
-
-def test_a_placeholder_swallows_a_write():
-    def build():
-        layer = nn.Linear(4, 2)
-        kept = layer.weight.data
-        layer.weight.data = torch.empty(0)
-        nn.init.normal_(layer.weight)
-        layer.weight.data = kept
-        return layer
-
-    _, births = record(build)
-    assert [(lost.into, lost.of) for lost in births.lost] == [("an empty placeholder", "weight")]
-
-
-def test_what_flows_into_the_model_is_not_lost():
-    def build():
-        layer = nn.Linear(4, 4)
-        drawn = torch.empty(4, 4)
-        nn.init.orthogonal_(drawn)
-        layer.weight.data.copy_(drawn * 0.5)
-        return layer
-
-    _, births = record(build)
+    assert ("deepcopy", "made") in writes(births, "1.weight")
+    assert not any(write.by == "init" for birth in births.tensors for write in birth.writes)
     assert births.ok
 
 
@@ -185,6 +195,57 @@ def test_what_cannot_be_read_is_a_note_and_no_failure():
     model, births = record(build)
     assert births.of("weight").writes
     assert torch.isfinite(model.weight).all()
+
+
+def test_operations_that_run_a_graph_go_through():
+    def build():
+        layer = nn.Linear(4, 4)
+        torch.cond(torch.tensor(True), torch.sin, torch.cos, (layer.weight.detach(),))
+        return layer
+
+    assert record(build)[1].ok
+
+
+def test_a_library_is_named_where_it_wrote_and_shown_where_nobody_else_asked():
+    library = dict[str, object]()
+    file = f"{sysconfig.get_path('purelib')}{os.sep}somelib{os.sep}net.py"
+    code = "from torch import nn\ndef start(layer):\n    nn.init.zeros_(layer.weight)\n"
+    exec(compile(code, file, "exec"), library)  # a library that is installed
+    start = cast("Callable[[nn.Module], None]", library["start"])
+
+    def build():
+        called, alone = nn.Linear(2, 2), nn.Linear(2, 2)
+        start(called)
+        thread = threading.Thread(target=start, args=(alone,))
+        thread.start()
+        thread.join()
+        return nn.Sequential(called, alone)
+
+    _, births = record(build)
+    called, alone = (births.of(f"{place}.weight").last for place in (0, 1))
+    assert (called.library, line_of(called)) == ("somelib", "start(called)")
+    assert (alone.library, alone.frames[0].function) == ("", "start")
+
+
+def test_births_of_some_tensors():
+    def build():
+        model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+        nn.init.zeros_(model[0].bias.clone())
+        return model
+
+    _, births = record(build)
+    assert births.matching("*") is births
+    assert [birth.name for birth in births.matching("*.bias").tensors] == ["0.bias", "1.bias"]
+    assert not births.matching("*.bias").ok
+    assert births.matching("1.*").ok
+    with pytest.raises(FaninError, match=r'no tensor is called 0\.bais.* "0\.bias"'):
+        births.matching("0.bais")
+
+
+@pytest.mark.parametrize("seed", [-(2**63) - 1, 2**64])
+def test_a_seed_that_torch_does_not_take(seed):
+    with pytest.raises(FaninError, match=f"seed must lie between .* got {seed}"):
+        record(lambda: nn.Linear(2, 2), seed)
 
 
 def test_ties_are_one_tensor():
@@ -218,6 +279,70 @@ def test_methods_that_never_ran():
     assert not hasattr(Net.init_head, "__wrapped__")
 
 
+class Model(nn.Module):
+    """A layer, and a state."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 3)
+        self.layers = nn.ModuleList([nn.Linear(3, 3)])
+        self.register_buffer("state", torch.zeros(3))
+
+
+class Others(Model):
+    """Methods that start something else than weights."""
+
+    def reset(self):
+        self.state.zero_()
+
+    def init_metrics(self):
+        self.seen = []
+
+    def init_optimizer(self):
+        self.optimizer = torch.optim.SGD(self.parameters(), 0.1)
+
+    def init_decoder(self, x):
+        return self.fc(x)
+
+    def reset_(self):
+        for layer in self.layers:
+            layer.reset()
+
+
+def init_layer(layer):
+    nn.init.zeros_(layer.weight)
+
+
+class Starters(Model):
+    """Methods that start weights, whatever they are called."""
+
+    def reset(self):
+        self.fc.weight.data.uniform_(-0.1, 0.1)
+
+    def init(self):
+        def one(module):
+            if hasattr(module, "weight"):
+                nn.init.normal_(module.weight)
+
+        self.apply(one)
+
+    def initialize(self):
+        for parameter in self.parameters():
+            parameter.data.fill_(0.1)
+
+    def init_fc(self):
+        init_layer(self.fc)
+
+    def init_bias(self):
+        self.fc.bias = nn.Parameter(torch.ones(3))
+
+
+def test_a_method_has_to_be_about_weights():
+    assert not record(Others)[1].uncalled
+    names = [name.rpartition(".")[2] for name, _ in record(Starters)[1].uncalled]
+    assert names == ["reset", "init", "initialize", "init_fc", "init_bias"]
+
+
 def test_streams_tell_copies_from_draws():
     def build():
         layers = nn.ModuleList()
@@ -243,12 +368,20 @@ def test_the_process_is_left_as_it_was():
             np.random.get_state()[1].tolist(),  # noqa: NPY002
             torch.get_default_dtype(),
             torch.is_grad_enabled(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.backends.cudnn.deterministic,
+            torch.get_num_threads(),
+            torch.get_default_device(),
             nn.Module.__init__,
         )
 
     def interrupted():
         torch.set_default_dtype(torch.float64)
-        torch.rand(3)
+        torch.set_default_device("meta")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.deterministic = True
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        torch.rand(3, device="cpu")
         raise KeyboardInterrupt
 
     before = state()
@@ -257,6 +390,15 @@ def test_the_process_is_left_as_it_was():
     with pytest.raises(KeyboardInterrupt):
         record(interrupted)
     assert state() == before
+
+
+def test_recording_does_not_import_the_compiler():
+    code = (
+        "import sys; from torch import nn; from fanin.torch.births import record;"
+        "record(lambda: nn.Linear(2, 2)); print('torch._dynamo' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
 
 
 def test_recording_changes_no_number():

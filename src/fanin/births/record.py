@@ -6,8 +6,10 @@ it and what it did to the values.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
 
+from fanin.errors import FaninError, nearest
 from fanin.reports.numbers import jsonable
 from fanin.reports.terminal import plain
 
@@ -173,8 +175,9 @@ class Births:
     Attributes:
         tensors: One birth for each parameter and buffer, in the order of the model.
         lost: Writes that no tensor of the model holds.
-        uncalled: Methods of the person's classes that look as if they initialise and that no write
-            went through, as ``"Net.init_weights"`` with the line they are defined in.
+        uncalled: Methods of the person's classes that look as if they initialise and never ran, as
+            ``"Net.init_weights"`` with the line they are defined in.
+        idle: Such methods that ran and wrote nothing.
         seconds: How long the build took under the recorder.
         notes: What the reader has to know.
     """
@@ -196,6 +199,30 @@ class Births:
             The birth; None where there is no such tensor.
         """
         return next((b for b in self.tensors if name == b.name or name in b.aliases), None)
+
+    def matching(self, pattern: str) -> "Births":
+        """Keep what is said of the tensors whose name fits a pattern.
+
+        Args:
+            pattern: A pattern of `fnmatch`, such as ``"*.bias"``.
+
+        Returns:
+            The births of these, and the writes that were meant for them.
+
+        Raises:
+            FaninError: No name fits.
+        """
+        if pattern == "*":
+            return self
+        names = {name for birth in self.tensors for name in (birth.name, *birth.aliases)}
+        fit = {name for name in names if fnmatchcase(name, pattern)}
+        if not fit:
+            raise FaninError(f"no tensor is called {pattern}{nearest(pattern, sorted(names))}")
+        return replace(
+            self,
+            tensors=tuple(b for b in self.tensors if fit & {b.name, *b.aliases}),
+            lost=tuple(lost for lost in self.lost if lost.of in fit),
+        )
 
     @property
     def ok(self) -> bool:

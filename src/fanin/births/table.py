@@ -5,7 +5,6 @@ nothing, or that only reached a part, can be seen.
 """
 
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 
 from fanin.births.record import Birth, Births, Write
 from fanin.reports.document import Document, Table, counted, figure
@@ -13,23 +12,18 @@ from fanin.reports.document import Document, Table, counted, figure
 _COLUMNS = ("tensor", "shape", "last written by", "at", "writes", "std", "note")
 
 
-def document(births: Births, pattern: str = "*", *, every: bool = False) -> Document:
+def document(births: Births, *, every: bool = False) -> Document:
     """Tell who wrote what.
 
     Args:
         births: The record.
-        pattern: Pattern of the names to tell of, as of `fnmatch`.
         every: Whether to list the writes of every tensor, not only of those written on purpose
             more than once.
 
     Returns:
         One row for each tensor, then a table of writes for those that need one, then what was lost.
     """
-    chosen = [
-        birth
-        for birth in births.tensors
-        if any(fnmatchcase(name, pattern) for name in (birth.name, *birth.aliases))
-    ]
+    chosen = births.tensors
     unwritten = [birth for birth in chosen if birth.unwritten]
     said = [f"{counted(len(chosen), 'tensor')}, {_count(chosen)} in {births.seconds:.2f} s."]
     if unwritten:

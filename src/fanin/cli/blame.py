@@ -36,10 +36,10 @@ def blame(
     from fanin.verbs.blame import blame as run
 
     with redirect_stdout(sys.stderr):
-        births = run(find_model(model).build, seed=seed)
+        births = run(find_model(model).build, seed=seed).matching(tensor)
     if json:
         write(sys.stdout, births.to_json() + "\n")
     else:
         one = every or tensor != "*"
-        show(document(births, tensor, every=one), sys.stdout)
+        show(document(births, every=one), sys.stdout)
     raise typer.Exit(0 if births.ok else FOUND)

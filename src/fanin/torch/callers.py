@@ -8,6 +8,7 @@ nearer does.
 import inspect
 import linecache
 import os
+import site
 import sysconfig
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +22,16 @@ from fanin.births import Frame
 
 _TORCH = str(Path(torch.__file__).parent) + os.sep
 _OWN = str(Path(__file__).parents[1]) + os.sep
-_PACKAGES = tuple({sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib")})
+_PACKAGES = tuple(
+    {
+        home + os.sep
+        for home in (
+            *(sysconfig.get_path(name) for name in ("purelib", "platlib")),
+            *site.getsitepackages(),
+            site.getusersitepackages(),  # pip install --user
+        )
+    }
+)
 _STANDARD = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
 _INIT = str(Path("torch", "nn", "init.py"))
 _MODULE = str(Path("torch", "nn", "modules", "module.py"))
@@ -59,14 +69,6 @@ class Caller:
     via: str
     call: FrameType | None
     library: str = ""
-
-    @property
-    def target(self) -> torch.Tensor | None:
-        """The tensor that the running function of `torch.nn.init` was called for."""
-        if self.call is None:
-            return None
-        target = self.call.f_locals.get(self.call.f_code.co_varnames[0])
-        return target if isinstance(target, torch.Tensor) else None
 
 
 def caller() -> Caller:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from fanin.checks.starts.start import Figures, Start
+from fanin.errors import FaninError, nearest
 from fanin.recipes.sampling import ROUNDING, SIGMAS
 from fanin.recipes.tables import aligned
 
@@ -109,6 +110,9 @@ def compared(one: Start, other: Start, renamed: Mapping[str, str] | None = None)
     Returns:
         What differs.
 
+    Raises:
+        FaninError: A tensor that is renamed is not there.
+
     Example:
         >>> small = Figures((64, 64), "float32", 0.0, 0.02, -0.08, 0.08)
         >>> large = Figures((64, 64), "float32", 0.0, 0.04, -0.16, 0.16)
@@ -118,6 +122,11 @@ def compared(one: Start, other: Start, renamed: Mapping[str, str] | None = None)
         w     scale  mean 0, std 0.02  mean 0, std 0.04 (2 times)
     """
     names = renamed or {}
+    for old, new in names.items():
+        for name, start in ((old, one), (new, other)):
+            if name not in start.tensors:
+                known = nearest(name, list(start.tensors))
+                raise FaninError(f"{start.source} has no tensor {name} to be renamed{known}")
     changes, same = list[Change](), 0
     met = set[str]()
     for name, first in one.tensors.items():
@@ -163,8 +172,11 @@ def _difference(one: Figures, other: Figures) -> str:
 
 def _fixed(one: Figures, other: Figures) -> str:
     """Compare what is no matter of chance."""
+    digests = bool(one.digest and other.digest)
     if math.isnan(one.std) or math.isnan(other.std):
-        return "" if math.isnan(one.std) and math.isnan(other.std) else "values"
+        # A mask of minus infinities has no figures, and its values are told by the digest alone.
+        both = math.isnan(one.std) and math.isnan(other.std)
+        return "" if both and not digests else "values"
     size = max(abs(one.low), abs(one.high), abs(other.low), abs(other.high))
     slack = 1e-5 * size  # the six digits of a lock
     pairs = (
@@ -174,7 +186,6 @@ def _fixed(one: Figures, other: Figures) -> str:
         (one.high, other.high),
     )
     moved = any(abs(a - b) > slack for a, b in pairs)
-    digests = bool(one.digest and other.digest)
     return "values" if moved or (digests and one.low != one.high) else ""
 
 
@@ -188,7 +199,7 @@ def _drawn(one: Figures, other: Figures) -> str:
     """
     count = one.count
     if math.isnan(one.std) or math.isnan(other.std):
-        return "" if math.isnan(one.std) and math.isnan(other.std) else "values"
+        return "drawn anew" if math.isnan(one.std) and math.isnan(other.std) else "values"
     if count < FEWEST:
         return "drawn anew"
     heaviest = max(3.0, one.kurtosis, other.kurtosis)

@@ -8,7 +8,7 @@ from torch.nn.parameter import is_lazy
 
 from fanin.births import Birth, Births, Lost, Write
 from fanin.errors import FaninError
-from fanin.torch.births.histories import Histories, History, whole
+from fanin.torch.births.histories import Histories, whole
 from fanin.torch.births.methods import Methods
 from fanin.torch.births.recorder import Recorder
 from fanin.torch.layouts import module_names, survey
@@ -133,34 +133,49 @@ def _lost(
     for number, history in histories.by_number.items():
         if number in kept or history.inner:
             continue
-        into, of = _fate(number, history, by_number, histories, names)
-        if not into:
-            continue
-        for write in history.writes[history.inherited :]:
-            if _on_purpose(write):
-                yield Lost(write, into, of)
+        writes = [write for write in history.writes[history.inherited :] if _on_purpose(write)]
+        holders = (names.get(id(one)) for known in history.holders if (one := known()) is not None)
+        holder = next((name for name in holders if name), "")
+        if holder:
+            empty = bool(history.writes) and history.writes[-1].of == 0
+            into = "an empty placeholder" if empty else "memory that was replaced"
+            yield from (Lost(write, into, holder) for write in writes)
+        elif history.derived and writes:
+            yield from _astray(number, writes, held, by_number, histories)
 
 
-def _fate(
+def _astray(
     number: int,
-    history: History,
+    writes: list[Write],
+    held: dict[str, Tensor],
     by_number: dict[int, str],
     histories: Histories,
-    names: dict[int, str],
-) -> tuple[str, str]:
-    holder = next((names[one] for one in history.holders if one in names), "")
-    if holder:
-        empty = bool(history.writes) and history.writes[-1].of == 0
-        return ("an empty placeholder" if empty else "memory that was replaced"), holder
-    if not history.derived:
-        return "", ""
-    sources = [by_number[one] for one in histories.ancestors(number) if one in by_number]
+) -> Iterator[Lost]:
+    """Find writes to what was made from a tensor of the model, in the place of that tensor.
+
+    A function of `torch.nn.init` is meant for a weight, whatever it is given. Any other write may
+    be a step of a computation, as those of a forward pass are: not where it wrote to a copy of the
+    tensor or to something of its size, and nothing used the result.
+    """
+    before = histories.ancestors(number)
+    sources = [name for known, name in by_number.items() if known in before]
     if not sources:
-        return "", ""
-    copied = history.allocation is not None and any(
-        word in history.allocation.function for word in ("clone", "index", "copy", "select")
+        return
+    of = next((name for name in sources if held[name].numel() == writes[0].of), "")
+    copied = _copied(number, by_number, histories)
+    final = not histories.by_number[number].read and (copied or of)
+    into = "a temporary" if copied else "a derived tensor"
+    for write in writes:
+        if final or write.function.startswith("nn.init."):
+            yield Lost(write, into, of or sources[0])
+
+
+def _copied(number: int, by_number: dict[int, str], histories: Histories) -> bool:
+    """Tell whether memory is a copy of a tensor of the model, or a copy of one, and so on."""
+    history = histories.by_number[number]
+    return history.copied and any(
+        parent in by_number or _copied(parent, by_number, histories) for parent in history.parents
     )
-    return ("a temporary" if copied else "a derived tensor"), sources[0]
 
 
 def _on_purpose(write: Write) -> bool:

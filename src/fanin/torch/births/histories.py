@@ -6,8 +6,8 @@ nothing is kept alive and no address is mistaken for an earlier one.
 
 import hashlib
 import math
+import weakref
 from dataclasses import dataclass, field, replace
-from types import FrameType
 from typing import Any
 
 import torch
@@ -32,12 +32,13 @@ class History:
         writes: Every write so far. The last may wait for its figures.
         parents: Numbers of the storages that its values were made from.
         poisoned: Whether it may hold memory that nobody wrote.
-        holders: Identities of the parameters that were written through it.
+        holders: The parameters that were written through it, by weak reference.
         derived: Whether it was made from other memory by an operation.
         inner: Whether a function of `torch.nn.init` wrote to it on the way to another tensor.
         inherited: How many of the writes were made to the memory that it was copied from.
+        read: Whether an operation has used its values since they were last written.
         exposed: Who let NumPy look into it, until that is looked at.
-        call: The call of a function of `torch.nn.init` that wrote last, if one did.
+        call: Number of the call of a function of `torch.nn.init` that wrote last; 0 for none.
     """
 
     reference: StorageWeakRef
@@ -45,17 +46,33 @@ class History:
     writes: list[Write] = field(default_factory=list[Write])
     parents: set[int] = field(default_factory=set[int])
     poisoned: bool = False
-    holders: set[int] = field(default_factory=set[int])
+    holders: list[weakref.ref[Tensor]] = field(default_factory=list[weakref.ref[Tensor]])
     derived: bool = False
     inner: bool = False
     inherited: int = 0
+    read: bool = False
     exposed: Caller | None = None
-    call: FrameType | None = None
+    call: int = 0
 
     @property
     def stream(self) -> str:
         """Fingerprint of the generator behind the last draw that went into it."""
         return next((write.stream for write in reversed(self.writes) if write.stream), "")
+
+    @property
+    def copied(self) -> bool:
+        """Whether it was made as a copy of other memory, or of some elements of it."""
+        made = "" if self.allocation is None else self.allocation.function
+        return self.derived and any(word in made for word in ("clone", "index", "copy", "select"))
+
+    def hold(self, parameter: Tensor) -> None:
+        """Remember a parameter that was written through this memory.
+
+        Args:
+            parameter: The parameter.
+        """
+        if not any(known() is parameter for known in self.holders):
+            self.holders.append(weakref.ref(parameter))
 
 
 PENDING = Snapshot(math.nan, math.nan, math.nan, math.nan, 0.0, "")

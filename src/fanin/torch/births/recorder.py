@@ -1,12 +1,15 @@
 """Hearing every operation of a build, and writing down what it does to which memory."""
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fanin.births import Allocation, Write
@@ -17,6 +20,14 @@ from fanin.torch.callers import Caller, caller
 READING_SELF = frozenset({"add_", "sub_", "mul_", "div_", "clamp_", "neg_", "abs_", "erfinv_"})
 """Operations that write what they make of what was there."""
 
+OVERWRITING = frozenset(
+    {
+        *("fill_", "zero_", "copy_", "normal_", "uniform_", "random_", "bernoulli_", "geometric_"),
+        *("exponential_", "log_normal_", "cauchy_", "_foreach_zero_", "_foreach_copy_"),
+    }
+)
+"""Operations that leave nothing of what was there in the elements they are given."""
+
 FILLED = frozenset(
     {
         *("zeros", "ones", "full", "rand", "randn", "zeros_like", "ones_like", "full_like"),
@@ -24,6 +35,11 @@ FILLED = frozenset(
     }
 )
 """Operations that hand out memory with something in it, mostly to be written over."""
+
+PLACING = frozenset(
+    {"index_put_", "masked_fill_", "masked_scatter_", "index_fill_", "index_copy_", "scatter_"}
+)
+"""Operations that write the elements which an index or a mask chooses."""
 
 RESIZING = frozenset({"set_", "resize_", "requires_grad_"})
 """Operations with an underscore that write no values."""
@@ -43,13 +59,18 @@ class Recorder(TorchDispatchMode):
         poisoning: Whether memory that nobody wrote is filled with nan.
     """
 
+    supports_higher_order_operators = True
+
     def __init__(self, *, poisoning: bool) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType]  # untyped in torch
         self.histories = Histories()
         self.poisoning = poisoning
         self.notes = list[str]()
         self.busy = False
+        self.alone = threading.RLock()  # a build may start threads
         self._order = 0
+        self._calls = 0
+        self._running = dict[int, tuple[FrameType, int]]()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -72,6 +93,9 @@ class Recorder(TorchDispatchMode):
         """
         del types
         given: dict[str, Any] = kwargs or {}
+        operation: Any = func
+        if isinstance(func, HigherOrderOperator):
+            return operation(*args, **given)  # runs a whole graph, and writes no weight
         name: str = func._schema.name.partition("::")[2]  # noqa: SLF001  # its one name
         written = _written(func, args, given)
         stream = self.noted(lambda: self._before(func, given, written)) or ""
@@ -92,19 +116,20 @@ class Recorder(TorchDispatchMode):
         Returns:
             What the step returns; None where it failed.
         """
-        if self.busy:
-            return None  # its own reading of memory is nobody's write
-        self.busy = True
-        try:
-            return step()
-        except Exception as problem:  # noqa: BLE001  # a person's build must not fail for it
-            reason = f"{type(problem).__name__}: {problem}".partition("\n")[0][:100]
-            told = f"some writes could not be read ({reason})"
-            if told not in self.notes:
-                self.notes.append(told)
-            return None
-        finally:
-            self.busy = False
+        with self.alone:
+            if self.busy:
+                return None  # its own reading of memory is nobody's write
+            self.busy = True
+            try:
+                return step()
+            except Exception as problem:  # noqa: BLE001  # a person's build must not fail for it
+                reason = f"{type(problem).__name__}: {problem}".partition("\n")[0][:100]
+                told = f"some writes could not be read ({reason})"
+                if told not in self.notes:
+                    self.notes.append(told)
+                return None
+            finally:
+                self.busy = False
 
     def expose(self, tensor: Tensor) -> None:
         """Note that NumPy looks into the memory of a tensor.
@@ -138,7 +163,7 @@ class Recorder(TorchDispatchMode):
             return
         full = whole(tensor)
         if fingerprint(full) != history.writes[-1].after.digest:
-            self._add(history, full, who, ("numpy", ""), "", of=full.numel())
+            self._add(history, full.numel(), who, ("numpy", ""), "", of=full.numel())
 
     def _write(
         self,
@@ -156,23 +181,24 @@ class Recorder(TorchDispatchMode):
             if history is None:
                 continue
             full = whole(tensor)
-            target = who.target
-            if target is not None and self.histories.number(target) != self.histories.number(
-                tensor
-            ):
-                history.inner = True
             known = [found for t in sources if (found := self.histories.find(t)) is not None]
             history.parents |= {
                 number for t in sources if (number := self.histories.number(t)) is not None
             }
             if isinstance(tensor, nn.Parameter):
-                history.holders.add(id(tensor))
+                history.hold(tensor)
+            for found in known:
+                found.read = True
+            if name not in READING_SELF:
+                history.read = False
             tainted = any(found.poisoned for found in known)
-            over = tensor.numel() >= full.numel() and name not in READING_SELF
+            over = tensor.numel() >= full.numel() and name in OVERWRITING
             history.poisoned = tainted or (history.poisoned and not over)
-            drawn = stream or next((found.stream for found in known if found.stream), "")
-            function, arguments = _called(name, func, args, given, who, known)
-            self._add(history, tensor, who, (function, arguments), drawn, of=full.numel())
+            drawn = stream or (history.stream if name in READING_SELF else "")
+            drawn = drawn or next((found.stream for found in known if found.stream), "")
+            called = _called(name, func, args, given, who, known)
+            reached = _reached(name, tensor, args, self.histories)
+            self._add(history, reached, who, called, drawn, of=full.numel())
 
     def _made(
         self,
@@ -183,8 +209,12 @@ class Recorder(TorchDispatchMode):
         out: Any,
         stream: str,
     ) -> None:
-        """Note new memory; a view of known memory is none."""
-        for tensor in _tensors(out):
+        """Note new memory, and what was read for it; a view of known memory is none."""
+        results = _tensors(out)
+        read = self._numbers(_tensors((args, given))) - self._numbers(results)
+        for number in read:
+            self.histories.by_number[number].read = True
+        for tensor in results:
             number = self.histories.number(tensor)
             if number is None:
                 continue
@@ -199,7 +229,9 @@ class Recorder(TorchDispatchMode):
             if empty:
                 history.poisoned = self.poisoning and poison(tensor)
                 continue
-            sources = [t for t in _tensors((args, given)) if t is not tensor]
+            # What is filled has the shape of its arguments, and nothing of their values.
+            given_to = () if name in FILLED else (args, given)
+            sources = [t for t in _tensors(given_to) if t is not tensor]
             known = [found for t in sources if (found := self.histories.find(t)) is not None]
             history.parents = self._numbers(sources) - {number}
             history.derived = bool(history.parents)
@@ -210,31 +242,46 @@ class Recorder(TorchDispatchMode):
                 self.histories.settle(history, whole(sources[0]))
             drawn = stream or next((found.stream for found in known if found.stream), "")
             function, arguments = _called(name, func, args, given, who, known)
-            if name in FILLED and who.by == "init":
+            carried = name in PASSING and any(found.allocation or found.writes for found in known)
+            if (name in FILLED or carried) and who.by == "init":
                 who = replace(who, by="made")
-            self._add(history, tensor, who, (function, arguments), drawn, of=tensor.numel())
+            count = tensor.numel()
+            self._add(history, count, who, (function, arguments), drawn, of=count)
 
     def _numbers(self, tensors: list[Tensor]) -> set[int]:
         return {number for t in tensors if (number := self.histories.number(t)) is not None}
 
+    def _number(self, call: FrameType | None) -> int:
+        """Number the calls of functions of `torch.nn.init`, from 1.
+
+        A frame keeps alive all that its functions hold, so that only the one that runs in each
+        thread is kept.
+        """
+        thread = threading.get_ident()
+        if call is None:
+            self._running.pop(thread, None)
+            return 0
+        if thread not in self._running or self._running[thread][0] is not call:
+            self._calls += 1
+            self._running[thread] = call, self._calls
+        return self._running[thread][1]
+
     def _add(
         self,
         history: History,
-        tensor: Tensor,
+        reached: int,
         who: Caller,
         called: tuple[str, str],
         stream: str,
         of: int,
     ) -> None:
         last = history.writes[-1] if history.writes else None
-        if last is not None and who.call is not None and history.call is who.call:
+        call = self._number(who.call)
+        if last is not None and call and history.call == call:
             # A step of the same function: orthogonal_ copies, then multiplies.
-            elements = max(last.elements, tensor.numel())
-            drawn = last.stream or stream
-            step = replace(last, elements=elements, after=PENDING, stream=drawn)
-            history.writes[-1] = step
+            history.writes[-1] = replace(last, after=PENDING, stream=last.stream or stream)
             return
-        history.call = who.call
+        history.call = call
         history.writes.append(
             Write(
                 order=self._order,
@@ -243,7 +290,7 @@ class Recorder(TorchDispatchMode):
                 frames=who.frames,
                 by=who.by,
                 scope=who.scope,
-                elements=tensor.numel(),
+                elements=reached,
                 of=of,
                 before=None if last is None else last.after,
                 after=PENDING,
@@ -275,6 +322,26 @@ def _called(
     if name in ("select_scatter", "slice_scatter", "index_put_"):
         return "__setitem__", arguments
     return UNNAMED.get(name, name), arguments
+
+
+def _reached(name: str, tensor: Tensor, args: tuple[Any, ...], histories: Histories) -> int:
+    """Count the elements that a write through an index or a mask reaches.
+
+    A selection by the tensor's own values, such as a clip, reaches whatever it has to, so it never
+    counts as empty.
+    """
+    if name not in PLACING:
+        return tensor.numel()
+    chosen = [t for t in _tensors(args[1:]) if not t.is_floating_point()]
+    own = histories.number(tensor)
+    if any(own in histories.ancestors(number) for t in chosen if (number := histories.number(t))):
+        return tensor.numel()
+    if name == "index_put_":
+        place = tuple(slice(None) if index is None else index for index in args[1])
+        return tensor[place].numel()
+    if name.startswith("masked"):
+        return int(args[1].expand(tensor.shape).sum())
+    return args[2].numel() * (1 if name == "scatter_" else tensor.select(args[1], 0).numel())
 
 
 def _arguments(func: Any, args: tuple[Any, ...], given: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from fanin.torch.births.assembling import assemble
 from fanin.torch.births.exposure import exposed
 from fanin.torch.births.methods import watched_methods
 from fanin.torch.births.recorder import Recorder
+from fanin.torch.births.threads import followed
 from fanin.torch.building import call, for_a_build
 
 
@@ -43,7 +44,7 @@ def record(
     recorder = Recorder(poisoning=poison)
     began = time.perf_counter()
     with for_a_build(seed):
-        with watched_methods() as methods, exposed(recorder), recorder:
+        with watched_methods() as methods, exposed(recorder), followed(recorder), recorder:
             model = call(build)
         seconds = time.perf_counter() - began
         return model, assemble(model, recorder, methods, seconds)

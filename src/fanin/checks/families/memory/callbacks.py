@@ -43,7 +43,9 @@ def never_called(evidence: Evidence) -> Iterator[Finding]:
 
     Threshold:
         A warning where no parameter below that class was written on purpose by any line, nor made
-        of values of the person's own. Methods that start a hidden state or a cache do not count.
+        of values of the person's own, and they are not all vectors of zeros or ones that the class
+        makes itself. Methods that start a hidden state or a cache do not count, nor those whose
+        name says nothing of weights and whose code names none, or nothing that writes one.
 
     Source:
         Documentation of torch.nn.Module: no method but `__init__` runs by itself.
@@ -60,7 +62,8 @@ def never_called(evidence: Evidence) -> Iterator[Finding]:
         below = [birth for birth in births.tensors if _below(birth, homes)]
         if evidence.layers and not below:
             continue
-        own = not any(_written(birth) for birth in below or births.tensors if not birth.buffer)
+        weights = [birth for birth in below or births.tensors if not birth.buffer]
+        own = not (any(map(_written, weights)) or (weights and all(map(_made_as_meant, weights))))
         if ran and not own:
             continue
         did = "ran and wrote nothing" if ran else "was never called while the model was built"
@@ -242,6 +245,14 @@ def _written(birth: Birth) -> bool:
     made = birth.allocation
     own = made is not None and not made.empty and not birth.writes
     return own or any(write.by in ("init", "load") for write in birth.writes)
+
+
+def _made_as_meant(birth: Birth) -> bool:
+    """Tell whether it is a vector of zeros or ones that the person's own line made: a fine start.
+
+    A method that writes them again is there for a model that comes from the meta device.
+    """
+    return len(birth.shape) < 2 and [write.by for write in birth.writes] == ["made"]
 
 
 def _counts(birth: Birth, stack: list[Birth]) -> bool:
