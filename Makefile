@@ -13,6 +13,9 @@ RUN := $(VENV)/.stamp-run
 TEST := $(VENV)/.stamp-test
 LINT := $(VENV)/.stamp-lint
 
+# A process for each core with one thread each: two that both use all cores wait for one another.
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
 # 3.11 first: it is the version that constraints.txt was resolved for. Each candidate is asked to
 # run, because a name on the PATH may be a shim with nothing behind it.
 CANDIDATES := python3.11 python3.12 python3.13 python3.14 python3 python
@@ -29,10 +32,10 @@ demo: $(RUN) ## five initialisations compared on a data set that ships with scik
 		--optimizer rmsprop --batch-size 16 --epochs 5 --repeats 20 --html demo.html
 
 test: $(TEST) ## the default suite, under ten minutes on two cores
-	$(BIN)/python -m pytest
+	$(PARALLEL)
 
 test-slow: $(TEST) ## the tests that take minutes
-	$(BIN)/python -m pytest -m slow --timeout 1800
+	$(PARALLEL) -m slow --timeout 1800
 
 lint: $(LINT) ## style, format and the floors of the house
 	$(BIN)/ruff check

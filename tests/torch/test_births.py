@@ -372,6 +372,7 @@ def test_the_process_is_left_as_it_was():
             torch.backends.cudnn.deterministic,
             torch.get_num_threads(),
             torch.get_default_device(),
+            torch.overrides.has_torch_function((torch.zeros(1),)),  # of a mode left on
             nn.Module.__init__,
         )
 

@@ -47,6 +47,11 @@ def _set_determinism(state: tuple[bool, bool]) -> None:
     torch.use_deterministic_algorithms(state[0], warn_only=state[1])
 
 
+def _set_device(device: torch.device) -> None:
+    # Named, even the CPU is a mode that every call passes through; none of them means the CPU.
+    torch.set_default_device(None if device.type == "cpu" else device)
+
+
 def _cudnn() -> tuple[bool, bool]:
     return torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
 
@@ -57,7 +62,7 @@ def _set_cudnn(state: tuple[bool, bool]) -> None:
 
 _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], None]], ...] = (
     (torch.get_num_threads, torch.set_num_threads),
-    (torch.get_default_device, torch.set_default_device),
+    (torch.get_default_device, _set_device),
     (_determinism, _set_determinism),
     (_cudnn, _set_cudnn),
     (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
