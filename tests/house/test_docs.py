@@ -149,6 +149,21 @@ def test_commands_exist(page: Path) -> None:
         assert {word for word in words if word.startswith("--")} - {"--help"} <= options
 
 
+def test_the_readme_shows_what_a_check_prints() -> None:
+    kinds = FENCE.findall((ROOT / "README.md").read_text("utf-8"))
+    (place,) = [place for place, (_, block) in enumerate(kinds) if "fanin check" in block]
+    (command,), (_, shown) = commands(kinds[place][1]), kinds[place + 1]
+    done = subprocess.run(
+        [sys.executable, "-m", *command, "--quiet"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    told = shown.replace("  ...\n", "").splitlines()
+    figures = re.compile(r"\d+(\.\d+)?( s|e-\d+)?")  # times, and the last digits of a machine
+    printed = {figures.sub("#", line) for line in done.stdout.splitlines()}
+    assert {figures.sub("#", line) for line in told} <= printed
+
+
 def test_the_check_sees_commands() -> None:
     assert commands("$ fanin compare --data x \\\n    --scale\n") == [
         ["fanin", "compare", "--data", "x", "--scale"]
