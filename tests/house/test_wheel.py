@@ -52,7 +52,7 @@ def test_all_means_every_extra(metadata: Message) -> None:
         if condition:
             needs[condition.split("'")[1]].add(library)
     everything = needs.pop("all")
-    assert set(needs) == {"report", "study", "torch"}
+    assert set(needs) == {"jax", "ray", "report", "study", "torch"}
     assert everything == set[str]().union(*needs.values())
 
 

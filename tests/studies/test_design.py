@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fanin.errors import FaninError
 from fanin.studies.design import LOSSES, STRETCHES, Design, plan_points
 from fanin.studies.optimizer import OPTIMIZERS, Optimizer
+from training_cases import blobs, case
 
 FRACTIONS = st.floats(0, 1, exclude_max=True)
 POSITIVE = st.floats(0, 1e10, exclude_min=True)
@@ -49,6 +50,7 @@ def designs(draw: st.DrawFn) -> dict[str, Any]:
         "steps_per_epoch": draw(st.integers(1, 10**6)),
         "points": (0, *points),
         "loss": draw(st.sampled_from(LOSSES)),
+        "orders": draw(st.integers(1, 10**6)),
     }
 
 
@@ -261,3 +263,14 @@ def test_the_length_of_a_training() -> None:
             plan_points(**bad, n_train=10, batch_size=5)
     with pytest.raises(FaninError, match="batch_size"):
         plan_points(n_train=10, batch_size=0)
+
+
+def test_a_repeat_has_an_order_of_its_own_unless_the_design_is_crossed() -> None:
+    plain = replace(case("4-1", blobs()).design, repeats=3, seed=7)
+    assert plain.runs == ((7, 7), (8, 8), (9, 9))
+    crossed = replace(plain, orders=2)
+    assert crossed.runs == ((7, 7), (7, 8), (8, 7), (8, 8), (9, 7), (9, 8))
+    with pytest.raises(FaninError, match="orders must be at least 1, got 0"):
+        replace(plain, orders=0)
+    with pytest.raises(FaninError, match="repeats=1 and orders=9"):
+        replace(plain, seed=2**64 - 2, repeats=1, orders=9)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fanin.errors import FaninError
+from fanin.studies.design import Run
 from fanin.studies.run import guesses, run_study
 from fanin.studies.statistics import constant_loss
 from fanin.studies.trainer import Task
@@ -37,11 +38,12 @@ class Counter:
     def run(
         self,
         task: Task,
-        repeats: Sequence[int],
+        runs: Sequence[Run],
         curves: dict[str, Any],
         tick: Callable[[int], None],
     ) -> None:
-        self.chunks.append(list(repeats))
+        repeats = [run.start - task.design.seed for run in runs]
+        self.chunks.append(repeats)
         steps = np.diff([0, *task.design.points])
         for point in range(len(task.design.points)):
             self.stop(repeats[0], point)
@@ -207,3 +209,14 @@ def test_nothing_held_out() -> None:
     study = run_study(case(LINE, blobs(held_out=0)), Counter())
     assert "held_out_baseline_loss" not in study.dataset.attrs
     assert guesses(case("3-1", line(held_out=0)))[1] is None
+
+
+def test_a_crossed_design_lays_its_runs_out_by_repeat_and_order() -> None:
+    task = case(LINE, blobs(), repeats=3, orders=2)
+    trainer = Counter()
+    study = run_study(task, trainer)
+    assert trainer.chunks == [[0, 0], [1, 1], [2, 2]]
+    loss = study.dataset["loss"]
+    assert loss.dims == ("scheme", "repeat", "order", "epoch")
+    np.testing.assert_array_equal(loss[0, :, 1, 0], [0, 100, 200])
+    assert study.dataset["order_seed"].values.tolist() == [0, 1]

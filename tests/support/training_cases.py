@@ -56,6 +56,7 @@ def case(
     seed: int = 0,
     loss: str | None = None,
     rules: dict[str, str] | None = None,
+    orders: int = 1,
 ) -> Task:
     """One study with small defaults; a factory takes the loss that two or more classes call for."""
     built = Network.parse(network) if isinstance(network, str) else network
@@ -76,19 +77,20 @@ def case(
         steps_per_epoch=schedule.steps_per_epoch,
         points=schedule.points,
         loss=chosen,
+        orders=orders,
     )
     return Task(design, data, built, rules or {})
 
 
-def empty_curves(task: Task, repeats: int) -> dict[str, Any]:
+def empty_curves(task: Task, runs: int) -> dict[str, Any]:
     """What a trainer is given to fill."""
-    shape = (len(SPLITS), len(task.design.schemes), repeats, len(task.design.points))
+    shape = (len(SPLITS), len(task.design.schemes), runs, len(task.design.points))
     return {metric: np.full(shape, np.nan, np.float32) for metric in task.metrics}
 
 
-def curves_of(trainer: Trainer, task: Task, repeats: Sequence[int] | None = None) -> dict[str, Any]:
-    """Train some repeats of a task, by default all, in one chunk."""
-    chosen = list(range(task.design.repeats)) if repeats is None else list(repeats)
+def curves_of(trainer: Trainer, task: Task, runs: Sequence[int] | None = None) -> dict[str, Any]:
+    """Train some runs of a task, by index, by default all, in one chunk."""
+    chosen = task.design.runs if runs is None else [task.design.runs[index] for index in runs]
     curves = empty_curves(task, len(chosen))
     trainer.run(task, chosen, curves, [].append)
     return curves

@@ -1,8 +1,10 @@
 """Everything that is fixed about a study, as a value that can be printed, stored and run again.
 
-The schemes and the repeats are what differs between the trainings; the rest of the design is the
-same for all of them. Repeat r starts from seed + r, so its start can be made again by
-``fanin.init_(model, scheme, seed=design.seeds[r])``.
+The schemes and the runs are what differs between the trainings; the rest of the design is the same
+for all of them. Repeat r starts from seed + r, so its start can be made again by
+``fanin.init_(model, scheme, seed=design.seeds[r])``. It sees the data in the order of the same
+seed; in a crossed design every start sees each of the same few orders instead, which is what tells
+the luck of the start from the luck of the order.
 """
 
 import json
@@ -27,6 +29,18 @@ EPOCHS = 10
 """How long a study trains when nothing is said."""
 
 
+class Run(NamedTuple):
+    """The luck of one training, which all schemes share.
+
+    Attributes:
+        start: Seed of the start.
+        order: Seed of the data order, and of whatever else is random while training.
+    """
+
+    start: int
+    order: int
+
+
 @dataclass(frozen=True)
 class Design:
     """What is fixed about a study, and the schemes it compares.
@@ -43,6 +57,8 @@ class Design:
         steps_per_epoch: Steps in one pass over the training part.
         points: Steps after which the curves are measured: 0 first, `steps` last.
         loss: What is minimised, a mean over examples.
+        orders: Data orders that every start is trained with. With 1 each repeat has its own; with
+            more, the orders are those of the first `orders` seeds, the same for all repeats.
 
     Raises:
         FaninError: A value is out of its range.
@@ -59,6 +75,7 @@ class Design:
     steps_per_epoch: int
     points: tuple[int, ...]
     loss: Loss
+    orders: int = 1
 
     def __post_init__(self) -> None:
         if not self.schemes:
@@ -74,11 +91,13 @@ class Design:
             batch_size=self.batch_size,
             steps=self.steps,
             steps_per_epoch=self.steps_per_epoch,
+            orders=self.orders,
         )
-        if not 0 <= self.seed <= SEEDS - self.repeats:
+        if not 0 <= self.seed <= SEEDS - max(self.repeats, self.orders):
             raise FaninError(
                 "seed and the seeds that follow it, one for each repeat, must lie between 0 and "
                 f"2**64 - 1, got seed={self.seed} with repeats={self.repeats}"
+                + (f" and orders={self.orders}" if self.orders > 1 else "")
             )
         ends = self.points[:1] + self.points[-1:]
         rising = all(early < late for early, late in pairwise(self.points))
@@ -91,6 +110,14 @@ class Design:
     def seeds(self) -> tuple[int, ...]:
         """The seed of each repeat."""
         return tuple(range(self.seed, self.seed + self.repeats))
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The trainings of one scheme: for every repeat its orders, one after the other."""
+        if self.orders == 1:
+            return tuple(Run(seed, seed) for seed in self.seeds)
+        orders = range(self.seed, self.seed + self.orders)
+        return tuple(Run(start, order) for start in self.seeds for order in orders)
 
     @property
     def epochs(self) -> tuple[float, ...]:

@@ -1,8 +1,8 @@
 """From a task and a trainer to a study, chunk by chunk, keeping what is finished whatever happens.
 
 The curves of the whole study are one array per metric, full of NaN at first. Every chunk fills its
-own slice while it trains, so at any moment the arrays hold all that was measured, and a study that
-is stopped is simply one with NaN in it.
+own slice, so at any moment the arrays hold all that was measured, and a study that is stopped is
+simply one with NaN in it.
 """
 
 from collections.abc import Callable
@@ -12,20 +12,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fanin.studies.interrupt import interruptible
+from fanin.studies.chunks import cut
+from fanin.studies.design import Design
+from fanin.studies.executor import Executor, InProcess
 from fanin.studies.statistics import constant_loss
 from fanin.studies.study import Study
 from fanin.studies.trainer import SPLITS, Task, Trainer
 
 
-def run_study(task: Task, trainer: Trainer, progress: Callable[[int], None] | None = None) -> Study:
-    """Train every scheme from every start.
+def run_study(
+    task: Task,
+    trainer: Trainer,
+    progress: Callable[[int], None] | None = None,
+    *,
+    executor: Executor | None = None,
+) -> Study:
+    """Train every scheme in every run.
 
     Args:
         task: What to train on what.
         trainer: The engine.
         progress: Called with the number of steps of single trainings done since the last call; a
-            whole study has schemes x repeats x steps of them.
+            whole study has schemes x runs x steps of them.
+        executor: Who trains the chunks; this process by default.
 
     Returns:
         The study. One that was stopped by Ctrl-C, or by an error after its first chunk, holds NaN
@@ -36,37 +45,26 @@ def run_study(task: Task, trainer: Trainer, progress: Callable[[int], None] | No
         KeyboardInterrupt: Stopped before anything was measured but the starts.
     """
     design = task.design
-    shape = (len(SPLITS), len(design.schemes), design.repeats, len(design.points))
+    shape = (len(SPLITS), len(design.schemes), len(design.runs), len(design.points))
     curves = {metric: np.full(shape, np.nan, np.float32) for metric in task.metrics}
     notes = list(task.data.notes)
     finished = 0
     failure: str | None = None
     try:
-        size = trainer.chunk(task)
-        with interruptible() as step_done:
-            while finished < design.repeats:
-                repeats = range(finished, min(finished + size, design.repeats))
-                trainings = len(design.schemes) * len(repeats)
-                inside = slice(repeats.start, repeats.stop)
-                parts = {metric: curve[:, :, inside] for metric, curve in curves.items()}
-
-                def tick(steps: int, trainings: int = trainings) -> None:
-                    if progress is not None:
-                        progress(steps * trainings)
-                    step_done()
-
-                trainer.run(task, repeats, parts, tick)
-                finished = repeats.stop
+        chunks = cut(len(design.runs), trainer.chunk(task))
+        done = (executor or InProcess()).train(task, trainer, chunks, curves, progress or _unseen)
+        for chunk in done:
+            finished += len(chunk)
     except KeyboardInterrupt:
         # The first point is the start: on its own it is not the outcome of any training.
         if np.isnan(curves["loss"][..., 1:]).all():
             raise
-        notes.append(f"Stopped by hand after {_counted(finished, design.repeats)}.")
+        notes.append(f"Stopped by hand after {_counted(finished, design)}.")
     except Exception as problem:
         if finished == 0:
             raise
         failure = f"{type(problem).__name__}: {problem}"
-        notes.append(f"Stopped by an error after {_counted(finished, design.repeats)}: {failure}")
+        notes.append(f"Stopped by an error after {_counted(finished, design)}: {failure}")
     baseline, held_out_baseline = guesses(task)
     study = Study.from_curves(
         design,
@@ -114,5 +112,11 @@ def _numbers(target: NDArray[Any], classes: int) -> NDArray[np.float64]:
     return np.asarray(np.eye(classes)[target] if classes else target, np.float64)
 
 
-def _counted(finished: int, planned: int) -> str:
-    return f"{finished} of {planned} repeats"
+def _counted(finished: int, design: Design) -> str:
+    if design.orders == 1:
+        return f"{finished} of {design.repeats} repeats"
+    return f"{finished} of {len(design.runs)} runs of each scheme"
+
+
+def _unseen(steps: int) -> None:
+    del steps

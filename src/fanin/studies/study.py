@@ -36,11 +36,12 @@ class Study:
     """Many trainings that differ only in the scheme and in luck.
 
     Attributes:
-        dataset: The curves: dims scheme, repeat and epoch; variables ``loss`` and those measured of
+        dataset: The curves: dims scheme, repeat and epoch, with order before epoch in a crossed
+            design; variables ``loss`` and those measured of
             ``accuracy``, ``held_out_loss`` and ``held_out_accuracy``, float32, NaN for not measured
-            and inf for a loss that diverged; coordinates ``step`` on epoch and ``seed`` on repeat;
-            attributes ``design`` (JSON), ``fanin`` (version), and ``baseline_loss`` and
-            ``held_out_baseline_loss``, the losses of the best constant guess.
+            and inf for a loss that diverged; coordinates ``step`` on epoch, ``seed`` on repeat and
+            ``order_seed`` on order; attributes ``design`` (JSON), ``fanin`` (version), and
+            ``baseline_loss`` and ``held_out_baseline_loss``, the losses of the best constant guess.
         design: What was fixed.
         notes: What the person must know about how the trainings were run.
         target: The loss that counts as arriving; None for the one that half of all runs end at.
@@ -68,7 +69,7 @@ class Study:
         Args:
             design: What was fixed.
             curves: For each metric, ``"loss"`` and perhaps ``"accuracy"``, an array of shape
-                (split, scheme, repeat, point), the training part first.
+                (split, scheme, run, point), the training part first.
             baseline: Training loss of the best constant guess, see `statistics.constant_loss`.
             held_out_baseline: The loss of that guess on the held-out part, None without one.
             notes: Sentences for the person.
@@ -83,17 +84,20 @@ class Study:
         need("xarray", extra="study", purpose="a study")
         import xarray
 
-        shape = (2, len(design.schemes), design.repeats, len(design.points))
+        shape = (2, len(design.schemes), len(design.runs), len(design.points))
+        crossed = ("order",) if design.orders > 1 else ()
+        dims = ("scheme", "repeat", *crossed, "epoch")
+        sizes = (len(design.schemes), design.repeats, *([design.orders] if crossed else []), -1)
         variables = dict[str, Any]()
         for metric, array in curves.items():
             if array.shape != shape:
                 raise FaninError(
-                    f"the curves of {metric} must have the shape (split, scheme, repeat, point) = "
+                    f"the curves of {metric} must have the shape (split, scheme, run, point) = "
                     f"{shape}, got {array.shape}"
                 )
             for name, part in zip((metric, f"held_out_{metric}"), array, strict=True):
                 if not (name.startswith("held_out") and np.isnan(part).all()):
-                    variables[name] = (("scheme", "repeat", "epoch"), part)
+                    variables[name] = (dims, part.reshape(sizes))
         attributes: dict[str, Any] = {
             "design": design.to_json(),
             "fanin": importlib.metadata.version("fanin"),
@@ -101,13 +105,16 @@ class Study:
         }
         if held_out_baseline is not None:
             attributes["held_out_baseline_loss"] = held_out_baseline
-        coordinates = {
+        coordinates: dict[str, Any] = {
             "scheme": list(design.schemes),
             "repeat": np.arange(design.repeats),
             "epoch": np.asarray(design.epochs),
             "step": ("epoch", np.asarray(design.points)),
             "seed": ("repeat", np.asarray(design.seeds, dtype=np.uint64)),
         }
+        if crossed:
+            orders = [run.order for run in design.runs[: design.orders]]
+            coordinates["order_seed"] = ("order", np.asarray(orders, dtype=np.uint64))
         return cls(xarray.Dataset(variables, coordinates, attributes), design, tuple(notes))
 
     @property

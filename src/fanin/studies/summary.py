@@ -189,9 +189,13 @@ def curves_of(dataset: "xarray.Dataset", name: str) -> NDArray[np.float64]:
         name: The variable.
 
     Returns:
-        An array of shape (scheme, repeat, point).
+        An array of shape (scheme, repeat, point). In a crossed design a repeat is the mean over its
+        data orders, infinite if one of them diverged.
     """
-    ordered = dataset[name].transpose("scheme", "repeat", "epoch")
+    values = dataset[name]
+    if "order" in values.dims:
+        values = values.mean("order", skipna=False)
+    ordered = values.transpose("scheme", "repeat", "epoch")
     return np.asarray(ordered.values, dtype=np.float64)
 
 

@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fanin.studies.data import Data, Kind
-from fanin.studies.design import Design
+from fanin.studies.design import Design, Run
 from fanin.studies.grammar import Network
+
+Curves = dict[str, NDArray[np.float32]]
+"""Per metric what was measured, of shape (split, scheme, run, point); NaN where nothing was."""
 
 METRICS: Mapping[Kind, tuple[str, ...]] = {
     "classification": ("loss", "accuracy"),
@@ -49,7 +52,7 @@ class Task:
 
 @runtime_checkable
 class Trainer(Protocol):
-    """Trains every scheme of a task from the starts of some repeats."""
+    """Trains every scheme of a task in some of its runs."""
 
     @property
     def name(self) -> str:
@@ -62,23 +65,27 @@ class Trainer(Protocol):
         ...
 
     def chunk(self, task: Task) -> int:
-        """Say how many repeats, all schemes of each, fit into memory at once (at least 1)."""
+        """Say how many runs, all schemes of each, are trained at once (at least 1).
+
+        It depends on the task alone and not on the machine: which trainings share a product can
+        move its last bit, and a study gives the same bits wherever it is run.
+        """
         ...
 
     def run(
         self,
         task: Task,
-        repeats: Sequence[int],
-        curves: dict[str, NDArray[np.float32]],
+        runs: Sequence[Run],
+        curves: Curves,
         tick: Callable[[int], None],
     ) -> None:
-        """Train all schemes from the starts of these repeats and fill the curves on the way.
+        """Train all schemes in these runs and fill the curves on the way.
 
         Args:
             task: The study.
-            repeats: Which repeats, as indices into ``task.design.seeds``.
+            runs: Some of ``task.design.runs``.
             curves: For each name in ``task.metrics`` an array of NaN of shape
-                (split, scheme, repeat of this call, point), filled as the points of the design are
+                (split, scheme, run of this call, point), filled as the points of the design are
                 reached. NaN stays where nothing was measured; a loss that is not finite is written
                 as inf, from there to the end.
             tick: Called with the number of optimiser steps done since the last call.

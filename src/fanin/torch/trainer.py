@@ -1,7 +1,7 @@
-"""The engine that trains a study in PyTorch: all schemes of many repeats at once.
+"""The engine that trains a study in PyTorch: all schemes of many runs at once.
 
-Repeats are taken in chunks that fit into memory. Within a chunk every step gathers one batch per
-repeat, which all schemes of the repeat share, and moves every training by one update. A network
+Every step gathers one batch per run, which all schemes of the run share, and moves every training
+of the chunk by one update. A network
 that `vmap` cannot take is trained one training at a time by the same code.
 """
 
@@ -18,9 +18,11 @@ from torch.nn.parameter import is_lazy
 
 from fanin.errors import FaninError
 from fanin.recipes import Plan
+from fanin.studies.chunks import MEMORY, runs_at_once
 from fanin.studies.data import Part
+from fanin.studies.design import Run
 from fanin.studies.order import batches
-from fanin.studies.trainer import Task
+from fanin.studies.trainer import Curves, Task
 from fanin.torch.examine import Examination, examine, give_shapes
 from fanin.torch.networks import build_network
 from fanin.torch.objectives import example_losses, hits
@@ -28,10 +30,6 @@ from fanin.torch.optimizers import RULES, Updater
 from fanin.torch.randomness import seeded
 from fanin.torch.starts import plans_of, stack_starts
 from fanin.torch.trials import Trials
-
-MEMORY = 2**30
-"""Bytes a chunk may take. A constant, not the memory of the machine: where chunks are cut moves the
-masks of dropout, and the same study gives the same numbers everywhere."""
 
 THREAD_WORK = 2**26
 """Multiplications, some 20 ms of one core, below which one thread does all. On two idle cores the
@@ -41,11 +39,9 @@ one of the cores, it makes every operation of the step wait, measured as 8 ms in
 SHOWN = 256
 """Examples of the training part that a recipe is shown, enough for the size of the inputs."""
 
-Curves = dict[str, NDArray[np.float32]]
-
 
 class TorchTrainer:
-    """Trains every scheme of a task from the starts of some repeats, in PyTorch.
+    """Trains every scheme of a task in some of its runs, in PyTorch.
 
     Args:
         memory: Bytes that the parameters, their gradients, the optimiser and the activations of
@@ -71,7 +67,7 @@ class TorchTrainer:
         return tuple(note for note in (obstacle, self._doubt) if note is not None)
 
     def chunk(self, task: Task) -> int:
-        """Say how many repeats, all schemes of each, fit into memory at once.
+        """Say how many runs, all schemes of each, are trained at once.
 
         Args:
             task: The study.
@@ -87,53 +83,59 @@ class TorchTrainer:
             if examination.obstacle is not None:
                 return 1
             design = task.design
+            batch = min(design.batch_size, len(task.data.train))
             state = sum(values.nbytes for values in module.parameters())
             # Value, gradient, a temporary of the update and what the optimiser remembers; the
             # backward pass holds about as much as the forward pass has kept for it.
             training = state * (3 + RULES[design.optimizer.name][1])
             training += sum(values.nbytes for values in module.buffers())
-            training += 2 * examination.held * min(design.batch_size, len(task.data.train))
-            # The data order of an epoch, whole and cut into batches, is a repeat's own.
-            repeat = training * len(design.schemes) + 16 * len(task.data.train)
-            return max(1, min(design.repeats, self.memory // repeat))
+            training += 2 * examination.held * batch
+            return runs_at_once(
+                design,
+                # The data order of an epoch, whole and cut into batches.
+                run_bytes=16 * len(task.data.train),
+                training_bytes=training,
+                step_work=3 * _work(module, examination) * batch,
+                memory=self.memory,
+            )
 
     def run(
-        self, task: Task, repeats: Sequence[int], curves: Curves, tick: Callable[[int], None]
+        self, task: Task, runs: Sequence[Run], curves: Curves, tick: Callable[[int], None]
     ) -> None:
-        """Train all schemes from the starts of these repeats and fill the curves on the way.
+        """Train all schemes in these runs and fill the curves on the way.
 
         Args:
             task: The study.
-            repeats: Which repeats, as indices into ``task.design.seeds``.
+            runs: Some of ``task.design.runs``.
             curves: For each name in ``task.metrics`` an array of NaN of shape
-                (split, scheme, repeat of this call, point).
+                (split, scheme, run of this call, point).
             tick: Called with the number of optimiser steps done since the last call.
 
         Raises:
             FaninError: The network cannot be built, or does not fit the data.
         """
-        seeds = [task.design.seeds[repeat] for repeat in repeats]
         with _opened(task) as module:
             examination = self._examine(module, task)
             together = examination.obstacle is None
             plans = plans_of(module, task.design.schemes, task.rules, _shown(task, module))
-            stacks: list[tuple[Sequence[Plan], Sequence[int], Curves]] = [(plans, seeds, curves)]
+            stacks: list[tuple[Sequence[Plan], Sequence[Run], Curves]] = [(plans, runs, curves)]
             if not together:
-                tick = _Share(tick, len(plans) * len(seeds))
+                tick = _Share(tick, len(plans) * len(runs))
                 stacks = [
-                    ([plan], [seed], {k: v[:, s : s + 1, r : r + 1] for k, v in curves.items()})
-                    for r, seed in enumerate(seeds)
+                    ([plan], [run], {k: v[:, s : s + 1, r : r + 1] for k, v in curves.items()})
+                    for r, run in enumerate(runs)
                     for s, plan in enumerate(plans)
                 ]
             at_once = len(stacks[0][0]) * len(stacks[0][1])
             rows = max(1, self.memory // (2 * at_once * max(examination.held, 1)))
             parts = _tensors(task, module)
             work = _work(module, examination) * at_once
-            for own_plans, own_seeds, own_curves in stacks:
-                with seeded(own_seeds[0], "random numbers of the network"):
-                    starts = stack_starts(module, own_plans, own_seeds)
+            for own_plans, own_runs, own_curves in stacks:
+                with seeded(own_runs[0].order, "random numbers of the network"):
+                    starts = stack_starts(module, own_plans, [run.start for run in own_runs])
                     trials = Trials(module, starts, together=together)
-                    _Run(trials, task, own_seeds, parts, rows, work, own_curves).train(tick)
+                    orders = [run.order for run in own_runs]
+                    _Training(trials, task, orders, parts, rows, work, own_curves).train(tick)
 
     def _examine(self, module: nn.Module, task: Task) -> Examination:
         design = task.design
@@ -227,17 +229,17 @@ def _tensors(task: Task, module: nn.Module) -> tuple[tuple[Tensor, Tensor], ...]
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Training:
     """The trainings that go through the steps together, and where their curves go.
 
     Attributes:
         trials: The networks.
         task: The study.
-        seeds: The seed of each repeat.
+        seeds: The seed of each run's data order.
         parts: Features and targets of each part of the data.
         rows: How many examples to measure on at a time.
         work: Multiplications that an example takes in a forward pass of all of them.
-        curves: Arrays of shape (split, scheme, repeat, point).
+        curves: Arrays of shape (split, scheme, run, point).
     """
 
     trials: Trials
@@ -272,7 +274,7 @@ class _Run:
             tick(1)
 
     def orders(self, epoch: int) -> list[Tensor]:
-        """Put together the batches of an epoch, each of shape (repeats, examples)."""
+        """Put together the batches of an epoch, each of shape (runs, examples)."""
         n, batch_size = len(self.task.data.train), self.task.design.batch_size
         orders = [batches(seed, epoch, n, batch_size) for seed in self.seeds]
         return [torch.as_tensor(np.stack(batch)) for batch in zip(*orders, strict=True)]
@@ -289,7 +291,7 @@ class _Run:
         losses[:, lost, point] = np.inf
 
     def means(self, features: Tensor, targets: Tensor) -> dict[str, NDArray[np.float64]]:
-        """Average every metric over some examples; the results have shape (schemes, repeats)."""
+        """Average every metric over some examples; the results have shape (schemes, runs)."""
         loss = self.task.design.loss
         sums = dict.fromkeys(self.curves, torch.zeros((), dtype=torch.float64))
         for first in range(0, len(features), self.rows):

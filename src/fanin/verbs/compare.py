@@ -127,7 +127,7 @@ def compare(
     )
     single = {name: str(as_scheme(scheme)) for name, scheme in (rules or {}).items()}
     job = Task(fixed, loaded, wanted, single)
-    total = len(names) * repeats * fixed.steps
+    total = len(names) * len(fixed.runs) * fixed.steps
     with Progress(total, "training steps", quiet=quiet) as progress:
         study = run_study(job, _trainer(), progress.advance)
     return replace(study, target=reach)

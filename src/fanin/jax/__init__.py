@@ -1,0 +1,1 @@
+"""fanin in JAX: draws and trainings as compiled programs."""
