@@ -65,6 +65,10 @@ def compare(
         float | None,
         typer.Option(help="Loss to count the steps to; else where half of the runs end."),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="jax or torch; by default JAX where it is installed and can."),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the report, one file that opens without network.")
     ] = None,
@@ -99,6 +103,7 @@ def compare(
             loss=loss,
             rules=read_rules(rule or []),
             reach=reach,
+            engine=engine,
             quiet=quiet,
         )
     if json:

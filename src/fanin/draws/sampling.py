@@ -137,8 +137,25 @@ def permutation(seed: int, name: str, size: int) -> NDArray[np.int64]:
     block = np.arange(size, dtype=np.uint64)  # the words 2 i and 2 i + 1 are those of block i
     low, high = block.astype(np.uint32), (block >> np.uint64(32)).astype(np.uint32)
     first, second = threefry(key(seed, name), low, high)
+    return order_of(first, second)
+
+
+def order_of(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Order the blocks of a stream by their words, which is how a permutation is drawn.
+
+    Args:
+        first: First words of the blocks 0, 1, ... along the last axis.
+        second: Their second words, same shape.
+
+    Returns:
+        Indices of the blocks, int64, same shape.
+
+    Example:
+        >>> order_of(np.array([9, 3, 3], np.uint32), np.array([0, 5, 2], np.uint32)).tolist()
+        [2, 1, 0]
+    """
     pairs = first.astype(np.uint64) << np.uint64(32) | second
-    return np.argsort(pairs, kind="stable").astype(np.int64)
+    return np.argsort(pairs, axis=-1, kind="stable").astype(np.int64)
 
 
 def _fill_runs(out: NDArray[np.float32], law: Law, stream: tuple[int, int], runs: Runs) -> None:

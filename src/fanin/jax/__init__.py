@@ -1,1 +1,3 @@
-"""fanin in JAX: draws and trainings as compiled programs."""
+"""fanin in JAX: pure functions started, trained and compared in compiled programs."""
+
+from fanin.jax.model import Model as Model

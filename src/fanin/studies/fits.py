@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from fanin.errors import FaninError
 from fanin.studies.data import Data
-from fanin.studies.design import Loss, check_loss
+from fanin.studies.design import Design, Loss, check_loss
 from fanin.studies.grammar import Network
 
 ABSORBED: Mapping[Loss, str] = {"bce": "sigmoid", "cross_entropy": "softmax"}
@@ -63,6 +63,41 @@ def check_fits(network: Network, data: Data, loss: str | None = None) -> Loss:
             f"takes {network.output} as it is"
         )
     return chosen
+
+
+def check_outputs(
+    design: Design, data: Data, batch: tuple[int, ...], outputs: tuple[int, ...]
+) -> None:
+    """Hold what a network of the person's own puts out to what its loss takes.
+
+    Args:
+        design: The study.
+        data: The data.
+        batch: Shape of a batch of features.
+        outputs: Shape of what the network makes of it.
+
+    Raises:
+        FaninError: It is not one row of the right width for each example.
+    """
+    loss = design.loss
+    numbers = len(data.classes) or len(data.target_names)
+    wanted = {
+        "bce": {1},
+        "cross_entropy": {numbers},
+        "mse": {numbers, 1} if len(data.classes) == 2 else {numbers},
+    }[loss]
+    if len(outputs) == 2 and outputs[0] == batch[0] and outputs[1] in wanted:
+        return
+    advice = ""
+    if loss == "bce" and outputs == (batch[0], len(data.classes)):
+        advice = '; for one logit per class the loss is "cross_entropy"'
+    if loss == "cross_entropy" and len(data.classes) == 2 and outputs == (batch[0], 1):
+        advice = '; for one logit the loss is "bce"'
+    expected = " or ".join(str((batch[0], width)) for width in sorted(wanted))
+    raise FaninError(
+        f"the network {design.network} turned a batch of shape {batch} into outputs of shape "
+        f"{outputs}; the loss {loss} on {data.name} needs {expected}{advice}"
+    )
 
 
 def _check_inputs(network: Network, data: Data) -> None:

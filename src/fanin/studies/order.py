@@ -35,5 +35,17 @@ def batches(seed: int, epoch: int, n: int, batch_size: int) -> list[NDArray[np.i
             "batches need n and batch_size of at least 1 and an epoch of at least 0, got "
             f"n={n}, batch_size={batch_size}, epoch={epoch}"
         )
-    order = permutation(seed, f"data order/epoch {epoch}", n)
+    order = permutation(seed, order_name(epoch), n)
     return [order[start : start + batch_size] for start in range(0, n, batch_size)]
+
+
+def order_name(epoch: int) -> str:
+    """Name the stream that an epoch's order is drawn from.
+
+    Args:
+        epoch: Which pass over the data, from 0.
+
+    Returns:
+        The name.
+    """
+    return f"data order/epoch {epoch}"

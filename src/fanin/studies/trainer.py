@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from fanin.studies.data import Data, Kind
 from fanin.studies.design import Design, Run
-from fanin.studies.grammar import Network
 
 Curves = dict[str, NDArray[np.float32]]
 """Per metric what was measured, of shape (split, scheme, run, point); NaN where nothing was."""
@@ -35,13 +34,14 @@ class Task:
     Attributes:
         design: What is fixed about the study, and the schemes that differ.
         data: The examples, split and scaled.
-        network: A network of the grammar, or a function that builds a model of the framework.
+        network: A network of the grammar, or what is an engine's own: a function that builds a
+            module, a `fanin.jax.Model`.
         rules: Parameter name (or pattern) to the scheme it gets whatever the scheme compared is.
     """
 
     design: Design
     data: Data
-    network: Network | Callable[[], Any]
+    network: Any
     rules: Mapping[str, str]
 
     @property

@@ -14,6 +14,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from fanin.errors import FaninError
 from fanin.studies.design import Loss
+from fanin.studies.fits import check_outputs
 from fanin.studies.trainer import Task
 from fanin.torch.objectives import example_losses
 from fanin.torch.starts import Starts
@@ -66,7 +67,7 @@ def examine(module: nn.Module, start: Starts, task: Task) -> Examination:
     alone = Trials(module, start, together=False)
     with saved_tensors_hooks(keep, lambda tensor: tensor):
         outputs = _outputs(alone, features, task)
-        _check_width(outputs, features, task)
+        check_outputs(design, task.data, tuple(features.shape), tuple(outputs.shape[2:]))
         example_losses(design.loss, outputs, targets)
     doubt = _probabilities(outputs.detach(), design.loss)
     last = len(train) % design.batch_size
@@ -118,29 +119,6 @@ def _outputs(alone: Trials, features: Tensor, task: Task) -> Tensor:
     with _blaming(task, features):
         alone.evaluate(features)
         return alone.train(features[None])
-
-
-def _check_width(outputs: Tensor, features: Tensor, task: Task) -> None:
-    loss, data = task.design.loss, task.data
-    numbers = len(data.classes) or len(data.target_names)
-    wanted = {
-        "bce": {1},
-        "cross_entropy": {numbers},
-        "mse": {numbers, 1} if len(data.classes) == 2 else {numbers},
-    }[loss]
-    got = tuple(outputs.shape[2:])
-    if len(got) == 2 and got[0] == len(features) and got[1] in wanted:
-        return
-    advice = ""
-    if loss == "bce" and got == (len(features), len(data.classes)):
-        advice = '; for one logit per class the loss is "cross_entropy"'
-    if loss == "cross_entropy" and len(data.classes) == 2 and got == (len(features), 1):
-        advice = '; for one logit the loss is "bce"'
-    expected = " or ".join(str((len(features), width)) for width in sorted(wanted))
-    raise FaninError(
-        f"the network {task.design.network} turned a batch of shape {tuple(features.shape)} into "
-        f"outputs of shape {got}; the loss {loss} on {data.name} needs {expected}{advice}"
-    )
 
 
 def _probabilities(outputs: Tensor, loss: Loss) -> str | None:

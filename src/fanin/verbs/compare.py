@@ -5,15 +5,13 @@ steps, and within a repeat the order of the data. The repeats differ in their se
 owes to luck is measured and not guessed.
 """
 
-import importlib.util
 import math
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from fanin.calls import split_calls
-from fanin.errors import FaninError, MissingExtra, need
+from fanin.errors import FaninError, need
 from fanin.recipes import as_recipe
 from fanin.schemes import Scheme, as_scheme
 from fanin.studies.data import Data
@@ -21,14 +19,15 @@ from fanin.studies.design import Design, Loss, check_loss, plan_points
 from fanin.studies.grammar import Network
 from fanin.studies.optimizer import Optimizer
 from fanin.studies.study import Study
-from fanin.studies.trainer import Task, Trainer
+from fanin.studies.trainer import Task
+from fanin.verbs.engine import is_jax_model, trainer_for
 
 Schemes = str | Scheme | Iterable[str | Scheme]
 """Schemes as a comma-separated text, one scheme, or several of either."""
 
 
 def compare(
-    network: str | Network | Callable[[], Any],
+    network: Any,
     data: object,
     *,
     schemes: Schemes,
@@ -47,14 +46,16 @@ def compare(
     loss: str | None = None,
     rules: Mapping[str, str | Scheme] | None = None,
     reach: float | None = None,
+    engine: str | None = None,
     quiet: bool = False,
 ) -> Study:
     """Train a network many times from each of several initialisations.
 
     Args:
         network: A line such as ``"64-128-10 relu"`` (sizes, hidden and output activation, options
-            ``norm=layer|batch``, ``dropout=0.1``, ``bias=no``), or a function without arguments
-            that builds an ``nn.Module`` which turns a batch of features into logits.
+            ``norm=layer|batch``, ``dropout=0.1``, ``bias=no``); a function without arguments that
+            builds an ``nn.Module`` which turns a batch of features into logits; or a
+            `fanin.jax.Model`, a pure function that does.
         data: A CSV or Parquet file, a data set of scikit-learn by name, ``"openml:"`` and a name, a
             DataFrame, or arrays; see `fanin.studies.data.load`.
         schemes: What is compared, such as ``"zeros, he_normal, normal(std=0.01)"``, for the kernels
@@ -75,6 +76,8 @@ def compare(
         loss: ``bce``, ``cross_entropy`` or ``mse``; what the target calls for when left out.
         rules: Schemes for single parameters by name or pattern, the same under every scheme.
         reach: The loss whose arrival is counted in steps; where half of all runs end when left out.
+        engine: Who trains: ``"jax"``, compiled, or ``"torch"``. By default JAX where it is
+            installed and takes the network; modules are trained by PyTorch.
         quiet: Show no progress on stderr.
 
     Returns:
@@ -82,7 +85,7 @@ def compare(
 
     Raises:
         FaninError: An argument is wrong, or network and data do not fit each other.
-        MissingExtra: PyTorch, or a library of the extra ``study``, is not installed.
+        MissingExtra: The engine, or a library of the extra ``study``, is not installed.
 
     Example:
         >>> study = compare("4-3", "iris", schemes="zeros, he_normal", repeats=3, epochs=2)
@@ -102,7 +105,7 @@ def compare(
     if isinstance(optimizer, Optimizer) and rate not in {None, optimizer.rate}:
         raise FaninError(f"two rates are given: {optimizer} and rate={rate}")
     wanted = Network.parse(network) if isinstance(network, str) else network
-    if not isinstance(wanted, Network):
+    if not isinstance(wanted, Network) and not is_jax_model(wanted):
         _check_builds(wanted)
     loaded = load(
         data, target=target, scale=scale, holdout=holdout, split_seed=split_seed, task=task
@@ -127,9 +130,10 @@ def compare(
     )
     single = {name: str(as_scheme(scheme)) for name, scheme in (rules or {}).items()}
     job = Task(fixed, loaded, wanted, single)
+    trainer = trainer_for(wanted, names, single.values(), engine)
     total = len(names) * len(fixed.runs) * fixed.steps
     with Progress(total, "training steps", quiet=quiet) as progress:
-        study = run_study(job, _trainer(), progress.advance)
+        study = run_study(job, trainer, progress.advance)
     return replace(study, target=reach)
 
 
@@ -152,7 +156,8 @@ def _check_builds(network: object) -> None:
         )
 
 
-def _name_of(build: Callable[[], Any]) -> str:
+def _name_of(network: Any) -> str:
+    build: Any = network.apply if is_jax_model(network) else network
     return str(getattr(build, "__qualname__", type(build).__name__))
 
 
@@ -161,13 +166,3 @@ def _loss_of(data: Data, loss: str | None) -> Loss:
     if loss is not None:
         return check_loss(loss)
     return "cross_entropy" if data.classes else "mse"
-
-
-def _trainer() -> Trainer:
-    if "torch" not in sys.modules and importlib.util.find_spec("torch") is None:
-        raise MissingExtra(
-            'fanin.compare trains with PyTorch, which is not installed: pip install "fanin[torch]"'
-        )
-    from fanin.torch.trainer import TorchTrainer
-
-    return TorchTrainer()
