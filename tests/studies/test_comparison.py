@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from fanin.errors import FaninError
 from fanin.studies.comparison import LEVEL, fewest_pairs, holm, paired
-from fanin.studies.summary import _distances
+from fanin.studies.figures import _distances
 
 INF = math.inf
 LOSSES = st.sampled_from([0.1, 0.2, 0.3, 0.4, INF, math.nan])
@@ -120,7 +120,7 @@ def test_equal_spreads_are_rarely_told_apart():
     wrong = 0
     for _ in range(300):
         losses = generator.normal(size=(4, 20)) + generator.normal(0, 1, 20)
-        far = _distances(losses)
+        far = _distances(losses[..., None])[..., 0]
         p_values = [paired(far[a], far[b]).p_value for a, b in combinations(range(4), 2)]
         wrong += min(holm(p_values)) <= LEVEL
     assert wrong / 300 <= 0.088

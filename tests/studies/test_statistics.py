@@ -12,7 +12,6 @@ from scipy.stats import binom, binomtest, quantile_test
 from fanin.errors import FaninError
 from fanin.studies.statistics import (
     constant_loss,
-    first_arrival,
     interquartile_mean,
     late_fall,
     median,
@@ -20,6 +19,7 @@ from fanin.studies.statistics import (
     proportion,
     stuck,
 )
+from fanin.studies.survival import first_arrival
 
 INF = math.inf
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import rankdata
 
 from fanin.errors import FaninError
+from fanin.studies.measured import finished
 from fanin.studies.study import Study
-from fanin.studies.summary import finished
 from study_cases import LN2, falling, lesson, study_of
 
 INF, NAN = math.inf, math.nan
@@ -212,7 +212,7 @@ def test_unknown_baseline():
     bare = Study(study.dataset.assign_attrs({}).copy(), study.design)
     bare.dataset.attrs = attributes
     summary = bare.summary()
-    assert summary.baseline is None
+    assert summary.constant_loss is None
     assert [r.stuck for r in summary.rows] == [None] * 5
     assert "stuck" not in str(summary)
-    assert study.summary().baseline == pytest.approx(LN2)
+    assert study.summary().constant_loss == pytest.approx(LN2)

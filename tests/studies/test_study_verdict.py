@@ -33,7 +33,7 @@ def test_one_winner():
     # Three comparisons: p = 3 * 2 / 2**20 = 0.0000057.
     assert (
         sentences[1]
-        == "a is better than c in 20 of 20 repeats (by 0.0200 in the median, p < 0.0001)."
+        == "a beats c: 100 % of 20 pairs, interval 84 to 100, by 0.0200 in the median (p < 0.0001)."
     )
     assert "the winner is a in 20 of 20 repeats." in sentences[3]
 
@@ -45,7 +45,9 @@ def test_a_winner_among_equals():
     )
     # The sign test on 11 of 20 is 0.82, the largest of three p-values, so Holm leaves it.
     assert (
-        sentences[1] == "a and b cannot be told apart (a is better in 11 of 20 repeats, p = 0.82)."
+        sentences[1]
+        == "a and b cannot be told apart with 20 repeats: a is better in 55 % of 20 pairs, "
+        "interval 34 to 74 (p = 0.82); about 820 would do, if that share is the true one."
     )
     assert "the winner is a in 11 of 20 repeats and b in 9." in sentences[3]
 
@@ -148,7 +150,9 @@ def test_a_leader_by_rank_that_loses_to_another():
         "No single best scheme: b has the best mean rank, yet repeat by repeat it loses to a by "
         "more than luck."
     )
-    assert any(s.startswith("a is better than b in 32 of 40 repeats (p = 0.0") for s in sentences)
+    assert any(
+        s.startswith("a beats b: 80 % of 40 pairs, interval 65 to 90, by 0.100") for s in sentences
+    )
 
 
 def test_stuck_and_diverged_are_named_with_their_intervals():
@@ -204,7 +208,7 @@ def test_many_schemes_are_summed_up():
         "normal(0, 5), normal(0, 6) and 6 others by more than luck."
     )
     # 66 comparisons, all with p = 2 / 2**20: Holm gives 66 times that to each, 0.00013.
-    assert sentences[1].endswith("(in at least 20 of 20 repeats, p at most 0.00013).")
+    assert sentences[1].endswith("others: 100 % of 20 pairs (p at most 0.00013).")
     assert len(sentences) < 6
     even = {f"normal(0, {i})": falling(flipped(5 + i)) for i in range(1, 10)}
     assert "cannot be told apart from" in said(even)[1]
@@ -217,7 +221,7 @@ def test_the_notes_say_what_the_columns_mean():
         assert word in text
     assert text.isascii()
     few = str(study_of({"a": falling(EVEN[:3]), "b": falling(EVEN[:3])}))
-    assert "the range of the runs, which holds the true median with 75 % confidence only" in few
+    assert "the range of the repeats, which holds the true median with 75 % confidence only" in few
 
 
 def test_a_given_target_is_told_as_such():
@@ -232,7 +236,7 @@ def test_every_pair_is_tabulated_by_every_measure():
     loss, accuracy, spread = pair_tables(study.summary())
     # 11 of 20 is 55 %, its Wilson interval 34 to 74 %.
     assert loss.rows[0][:5] == ("a", "b", "11 of 20", "0", "55 % [34, 74]")
-    assert loss.rows[0][-2:] == ("0.82", "can be luck")
+    assert loss.rows[0][-3:] == ("0.82", "can be luck", "820")
     assert [table.columns[5] for table in (loss, accuracy, spread)] == [
         "lower by",
         "higher by",
@@ -262,11 +266,12 @@ def test_a_loss_to_infinity_has_no_size():
     some = falling(EVEN + 0.1)
     some[:15, -1] = INF
     sentences = said({"a": falling(EVEN), "b": [[0.7, *[INF] * 5]] * 20, "c": some})
-    assert "a is better than b in 20 of 20 repeats (which diverged in all of them, p < " in (
+    assert "a beats b: 100 % of 20 pairs, interval 84 to 100; b diverged in all of them (p < " in (
         " ".join(sentences)
     )
-    assert "a is better than c in 20 of 20 repeats (which diverged in half of them or more, " in (
-        " ".join(sentences)
+    assert (
+        "a beats c: 100 % of 20 pairs, interval 84 to 100; c diverged in half of them or more ("
+        in (" ".join(sentences))
     )
     assert any(s.startswith("From run to run a varies") and " and c most (" in s for s in sentences)
 
@@ -274,5 +279,7 @@ def test_a_loss_to_infinity_has_no_size():
 def test_a_single_worse_scheme_among_many_is_told_by_its_own_figures():
     curves = {f"s{i}": falling(flipped(6 + i)) for i in range(9)}
     sentences = said({**curves, "bad": falling(EVEN + 1)})
-    assert sum("is better than bad in 20 of 20 repeats (by " in s for s in sentences) == 1
-    assert not any("at least 20 of 20" in sentence for sentence in sentences)
+    assert (
+        sum(" beats bad: 100 % of 20 pairs, interval 84 to 100, by " in s for s in sentences) == 1
+    )
+    assert not any(" others: 100 %" in sentence for sentence in sentences)

@@ -44,6 +44,14 @@ def compare(
         str | None, typer.Option(help="classification or regression; else read off the target.")
     ] = None,
     repeats: Annotated[int, typer.Option(help="Starts of each scheme.")] = 20,
+    orders: Annotated[
+        int,
+        typer.Option(help="Data orders for every start; from 2 on start and order are told apart."),
+    ] = 1,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="Scheme to hold each other against; else all pairs are compared."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first repeat.")] = 0,
     optimizer: Annotated[
         str, typer.Option(help="sgd, momentum, rmsprop, adam, adamw; settings in parentheses.")
@@ -94,6 +102,8 @@ def compare(
             split_seed=split_seed,
             task=task,
             repeats=repeats,
+            orders=orders,
+            baseline=baseline,
             seed=seed,
             optimizer=optimizer,
             rate=rate,

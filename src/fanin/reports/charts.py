@@ -6,9 +6,8 @@ the picture says so; the full data are in the study.
 """
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +23,12 @@ from fanin.reports.axes import (
     spread_out,
     ticks,
 )
+from fanin.reports.look import WIDTH, Spec, chart_config, chart_title, legend
 
 if TYPE_CHECKING:
     import xarray
 
-Spec = dict[str, Any]
-"""A part of a Vega-Lite specification."""
-
-WIDTH, HEIGHT = 450, 240
+HEIGHT = 240
 """Pixels of one panel."""
 
 DOTS = 400
@@ -90,7 +87,7 @@ def curve_chart(
     pick = {"name": "scheme", "select": {"type": "point", "fields": ["scheme"]}, "bind": "legend"}
     rows[0]["hconcat"][0]["layer"][0]["params"] = [pick]
     return {
-        "title": _title(title, notes),
+        "title": chart_title(title, notes),
         "vconcat": rows,
         "spacing": 18,
         "datasets": drawn,
@@ -169,7 +166,7 @@ def final_chart(
     thinned = any(values.size > most for values in final.values())
     dot = f"Dot: one run, {most} of each scheme by rank." if thinned else "Dot: one run."
     return {
-        "title": _title(title, [f"{dot} Mark and bar: median of the runs and its interval."]),
+        "title": chart_title(title, [f"{dot} Mark and bar: median of the runs and its interval."]),
         "layer": [runs, bar, tick, told],
         "width": 2 * WIDTH,
         "height": 34 * len(order) + 10,
@@ -189,13 +186,7 @@ def _panel(
     metric = name.removeprefix("held_out_")
     part = "training" if name == metric else "held-out"
     width = 2 * WIDTH + 60 if wide else WIDTH
-    longest = max(len(scheme) for scheme in order)
-    key: Spec = {
-        "symbolType": "stroke",
-        "symbolOpacity": 1,
-        "title": None,
-        "columns": max(1, 2 * WIDTH // (40 + 7 * longest)),  # 7 pixels a letter, 40 for the line
-    }
+    key = legend(order)
     y: Spec = {"type": "quantitative", "scale": scale(shown)}
     y |= {"title": f"{part} {metric}", "axis": {"grid": True, **ticks(shown)}}
     # Many bands on top of each other must not add up to a wall.
@@ -358,40 +349,3 @@ def _meant(drawn: float | None) -> float:
     if drawn is None:
         return math.nan
     return math.copysign(math.inf, drawn) if abs(drawn) >= _FAR else drawn
-
-
-def _title(title: str, notes: list[str]) -> Spec:
-    common: Spec = {"anchor": "start", "color": INK, "offset": 12}
-    if not title:  # a subtitle alone is not drawn
-        return {"text": notes, "fontSize": 11, "fontWeight": "normal", **common}
-    return {"text": textwrap.wrap(title, 110), "subtitle": notes, "subtitleColor": INK, **common}
-
-
-def chart_config() -> Spec:
-    """Say how every chart looks.
-
-    Returns:
-        The ``config`` of a specification.
-    """
-    return {
-        "aria": False,  # a label for each mark would outweigh the data; the tables say it in words
-        "background": "transparent",
-        "font": "system-ui, sans-serif",
-        "view": {"stroke": None},
-        "axis": {
-            "labelColor": INK,
-            "titleColor": INK,
-            "titleFontWeight": "normal",
-            "gridColor": INK,
-            "gridOpacity": 0.18,
-            "domainColor": INK,
-            "tickColor": INK,
-        },
-        "legend": {
-            "labelColor": INK,
-            "orient": "bottom",
-            "labelLimit": 400,
-            "symbolStrokeWidth": 2,
-            "symbolSize": 300,
-        },
-    }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fanin.reports.axes import INK
-from fanin.reports.charts import chart_config
+from fanin.reports.look import chart_config
 
 SERIES = ("signal", "signal, by theory", "gradient", "gradient, by theory")
 _COLOURS = ("#0072b2", "#0072b2", "#d55e00", "#d55e00")

@@ -44,6 +44,19 @@ class Paired:
         """Repeats compared."""
         return self.better + self.ties + self.worse
 
+    @property
+    def turned(self) -> "Paired":
+        """The same two, the second first."""
+        chance, by = self.chance, self.difference
+        return Paired(
+            better=self.worse,
+            ties=self.ties,
+            worse=self.better,
+            chance=Estimate(1 - chance.value, 1 - chance.high, 1 - chance.low, chance.confidence),
+            difference=Estimate(-by.value, -by.high, -by.low, by.confidence),
+            p_value=self.p_value,
+        )
+
 
 def paired(first: ArrayLike, second: ArrayLike, confidence: float = CONFIDENCE) -> Paired:
     """Compare two schemes repeat by repeat; lower is better and two infinities are a tie.

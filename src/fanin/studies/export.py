@@ -7,14 +7,22 @@ The object has these keys, and a change of their meaning changes ``format``:
 - ``notes``: sentences about how the trainings were run
 - ``verdict``: sentences, the first one alone is the answer; ``best``: the first scheme and those
   not worse than it by more than luck, empty when nothing could be told
-- ``judged_by``, ``repeats``, ``steps``, ``target``, ``baseline_loss``, ``fewest_repeats``: what the
-  figures below are about; see `Summary`
+- ``judged_by``, ``repeats``, ``steps``, ``target``, ``fewest_repeats``: what the figures below are
+  about; see `Summary`
+- ``compared_with``: the scheme named as the baseline, null when all pairs are compared
+- ``baseline_loss``: the loss of the best constant guess; it is no scheme's
 - ``schemes``: one object per scheme, by mean rank; see `SchemeSummary`
+- ``components_of``: what the ``components`` of a scheme split: ``"logarithm of the loss"`` or
+  ``"loss"``; null where the design is not crossed
 - ``comparisons``: by ``loss``, ``accuracy`` and ``spread``, one object per pair; see `Paired`, with
-  ``p_adjusted`` and ``real`` beside
+  ``p_adjusted``, ``real`` and ``repeats_needed`` beside
 - ``seed``: one per repeat, also of repeats not finished
+- ``order_seed``: one per data order of a crossed design; empty where every repeat has its own
 - ``epoch``, ``step``: the points of the curves, in a page perhaps fewer than the design measured
-- ``curves``: for each measure, for each scheme, a list per repeat of one number per point
+- ``curves``: for each measure, for each scheme, a list per run of one number per point; the runs of
+  a crossed design are, for every repeat, its orders one after the other
+- ``not_arrived``: for each scheme the ``share`` of its runs not yet at the target after each point,
+  with the ends ``low`` and ``high`` of its interval; see `Study.survival`
 
 An estimate is an object with ``value``, ``low``, ``high`` and ``confidence``. JSON has no infinity:
 a diverged loss, and the steps of a run that never arrives, are the text ``"inf"``; what was not
@@ -29,11 +37,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fanin.reports.numbers import jsonable
-from fanin.studies.summary import CURVES, Comparison, curves_of
+from fanin.studies.measured import CURVES, runs_of
+from fanin.studies.summary import Comparison, Summary
 
 if TYPE_CHECKING:
-    import xarray
-
     from fanin.studies.study import Study
 
 FORMAT = "fanin study 1"
@@ -53,14 +60,14 @@ def to_json(study: "Study", limit: int | None = None) -> str:
     """
     dataset, figures = study.dataset, _figures(study)
     points = dataset.sizes["epoch"]
-    whole = _written(figures | _curves(dataset, np.arange(points)))
+    whole = _written(figures | _curves(study, np.arange(points)))
     if limit is None or len(whole) <= limit:
         return whole
     taken = len(_written(figures))
     room = int((limit - taken) * points // (len(whole) - taken))
     if room < 0:
         figures["comparisons"] = {}
-    return _written(figures | _curves(dataset, thinned(points, room)))
+    return _written(figures | _curves(study, thinned(points, room)))
 
 
 def thinned(points: int, most: int) -> NDArray[np.intp]:
@@ -96,20 +103,29 @@ def _figures(study: "Study") -> dict[str, Any]:
         "repeats": summary.repeats,
         "steps": summary.steps,
         "target": summary.target,
-        "baseline_loss": summary.baseline,
+        "compared_with": summary.reference,
+        "baseline_loss": summary.constant_loss,
         "fewest_repeats": summary.fewest,
         "schemes": [dataclasses.asdict(row) for row in summary.rows],
+        "components_of": _components_of(summary),
         "comparisons": {
             "loss": [_comparison(pair) for pair in summary.comparisons],
             "accuracy": [_comparison(pair) for pair in summary.by_accuracy],
             "spread": [_comparison(pair) for pair in summary.by_spread],
         },
         "seed": dataset["seed"].values.tolist(),
+        "order_seed": dataset["order_seed"].values.tolist() if "order_seed" in dataset else [],
     }
 
 
-def _curves(dataset: "xarray.Dataset", places: NDArray[np.intp]) -> dict[str, Any]:
-    part = dataset.isel(epoch=places)
+def _components_of(summary: Summary) -> str | None:
+    if summary.orders == 1:
+        return None
+    return "logarithm of the loss" if summary.logarithm else "loss"
+
+
+def _curves(study: "Study", places: NDArray[np.intp]) -> dict[str, Any]:
+    part = study.dataset.isel(epoch=places)
     schemes = [str(scheme) for scheme in part["scheme"].values]
     return {
         "epoch": part["epoch"].values.tolist(),
@@ -117,11 +133,24 @@ def _curves(dataset: "xarray.Dataset", places: NDArray[np.intp]) -> dict[str, An
         "curves": {
             name: {
                 scheme: _numbers(curves)
-                for scheme, curves in zip(schemes, curves_of(part, name), strict=True)
+                for scheme, curves in zip(schemes, runs_of(part, name), strict=True)
             }
             for name in CURVES
             if name in part
         },
+        "not_arrived": _not_arrived(study, places),
+    }
+
+
+def _not_arrived(study: "Study", places: NDArray[np.intp]) -> dict[str, Any]:
+    if study.summary().target is None:
+        return {}
+    return {
+        curve.scheme: {
+            name: [float(f"{getattr(curve, name)[place]:.6g}") for place in places]
+            for name in ("share", "low", "high")
+        }
+        for curve in study.survival().curves
     }
 
 
@@ -132,6 +161,7 @@ def _comparison(pair: Comparison) -> dict[str, Any]:
         **dataclasses.asdict(pair.paired),
         "p_adjusted": pair.p_adjusted,
         "real": pair.real,
+        "repeats_needed": pair.repeats_needed,
     }
 
 

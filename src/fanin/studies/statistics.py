@@ -160,12 +160,12 @@ def middle_half(values: ArrayLike) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def proportion(count: float, total: int, confidence: float = CONFIDENCE) -> Estimate:
+def proportion(count: float, total: float, confidence: float = CONFIDENCE) -> Estimate:
     """A share of runs with its Wilson score interval.
 
     Args:
         count: How many; a tie may count half.
-        total: Of how many.
+        total: Of how many; runs that are not independent count as fewer, see `share_of_runs`.
         confidence: Probability that the interval holds the true share, about.
 
     Returns:
@@ -198,27 +198,57 @@ def proportion(count: float, total: int, confidence: float = CONFIDENCE) -> Esti
     return Estimate(share, low, high, confidence)
 
 
-def first_arrival(
-    curves: NDArray[np.floating], steps: ArrayLike, target: float
-) -> NDArray[np.float64]:
-    """Step of the first measured point at which each curve is at or below a target.
+def share_of_runs(happened: ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
+    """A share of runs with its interval, where runs of one start may have the same fate.
+
+    The starts are the sample. If the runs of a start always agree, they tell no more than one of
+    them would; how much they do tell is read off how much the starts differ. The orders of the data
+    are taken as given.
 
     Args:
-        curves: Losses, shape (..., point).
-        steps: Step of each point, shape (point,).
-        target: The loss to reach.
+        happened: Whether it happened, shape (start, order), one order or several.
+        confidence: Probability that the interval holds the true share, about.
 
     Returns:
-        One step per curve, shape (...); inf for a curve that never arrives, which keeps it in every
-        median as a run of unknown but longer time.
+        The share and its interval. With one order it is that of `proportion`.
 
     Example:
-        >>> first_arrival(np.array([[3.0, 1.0, 2.0], [3.0, 3.0, 3.0]]), [0, 10, 20], 1.5).tolist()
-        [10.0, inf]
+        >>> alike = share_of_runs([[True] * 10] * 3 + [[False] * 10] * 9)
+        >>> alike == proportion(3.0, 12)
+        True
+
+    References:
+        Korn and Graubard (1998), Confidence intervals for proportions with small expected number of
+        positive counts estimated from survey data (the effective number of runs). Dean and Pagano
+        (2015), Evaluating confidence interval methods for binomial proportions in clustered surveys
+        (with the Wilson interval).
     """
-    arrived = np.asarray(curves) <= target
-    when = np.asarray(steps, dtype=np.float64)[np.argmax(arrived, axis=-1)]
-    return np.where(arrived.any(axis=-1), when, np.inf)
+    flags = np.asarray(happened, dtype=np.float64)
+    starts, runs = flags.shape[0], flags.size
+    share = float(flags.mean()) if runs else 0.0
+    counted = effective_number(share, _variance_of_mean(flags.mean(axis=1)), starts, runs)
+    return proportion(share * counted, counted, confidence)
+
+
+def effective_number(share: float, variance: float, fewest: int, most: int) -> float:
+    """How many independent runs would give a share the variance that it has.
+
+    Args:
+        share: The share.
+        variance: Its variance; 0 where nothing is known of it, as at a share of 0 or 1.
+        fewest: Runs that are independent for certain: the starts.
+        most: Runs in all.
+
+    Returns:
+        A number between the two.
+    """
+    if fewest == most or variance <= 0:
+        return float(fewest)
+    return min(max(share * (1 - share) / variance, float(fewest)), float(most))
+
+
+def _variance_of_mean(values: NDArray[np.float64]) -> float:
+    return float(values.var(ddof=1)) / values.size if values.size > 1 else 0.0
 
 
 def constant_loss(target: ArrayLike, loss: str) -> float:

@@ -16,10 +16,23 @@ from numpy.typing import NDArray
 
 from fanin.calls import split_calls
 from fanin.errors import FaninError, need
-from fanin.reports.document import Document, counted
+from fanin.recipes import as_recipe
+from fanin.reports.document import Document, counted, figure
 from fanin.reports.terminal import plain
+from fanin.schemes import Scheme
 from fanin.studies.design import Design
-from fanin.studies.summary import CURVES, Summary, curves_of, finished, judged_by, summarise
+from fanin.studies.figures import summarise
+from fanin.studies.measured import (
+    CURVES,
+    JUDGED,
+    curves_of,
+    finished,
+    flattened,
+    judged_by,
+    runs_of,
+)
+from fanin.studies.summary import Summary
+from fanin.studies.survival import Survival, kaplan_meier
 from fanin.studies.tables import pair_tables
 
 if TYPE_CHECKING:
@@ -45,6 +58,8 @@ class Study:
         design: What was fixed.
         notes: What the person must know about how the trainings were run.
         target: The loss that counts as arriving; None for the one that half of all runs end at.
+        reference: The scheme that was named as the baseline of `compare`, which each other is held
+            against; None for all pairs. It has nothing to do with ``baseline_loss``.
         failure: The error that ended the study before all runs were trained; None without one.
     """
 
@@ -52,6 +67,7 @@ class Study:
     design: Design
     notes: tuple[str, ...] = ()
     target: float | None = None
+    reference: str | None = None
     failure: str | None = None
 
     @classmethod
@@ -122,14 +138,18 @@ class Study:
         """Whether some of the runs were not trained to the end."""
         return bool(np.isnan(self.dataset["loss"].values).any())
 
-    def summary(self, target: float | None = None) -> Summary:
+    def summary(self, target: float | None = None, baseline: str | Scheme | None = None) -> Summary:
         """Work out the figures: medians with intervals, steps to target, ranks, comparisons.
 
         Args:
             target: The loss that counts as arriving; the study's own by default.
+            baseline: The scheme that each other is held against; the study's own by default.
 
         Returns:
             The summary; print it to read it.
+
+        Raises:
+            FaninError: The target is not a finite number, or the baseline is not in the study.
         """
         return summarise(
             self.dataset,
@@ -137,6 +157,44 @@ class Study:
             planned=self.design.repeats,
             planned_steps=self.design.steps,
             target=self.target if target is None else target,
+            reference=self.reference if baseline is None else str(as_recipe(baseline)),
+        )
+
+    def survival(self, target: float | None = None) -> Survival:
+        """Tell for every scheme which share of its runs had not yet arrived after each step.
+
+        Every run that was measured counts, and one that was stopped counts as long as it was
+        measured; the summary, which compares, counts only what is finished under every scheme.
+
+        Args:
+            target: The loss that counts as arriving; that of the summary by default.
+
+        Returns:
+            The curves with their intervals, and the step by which half of the runs have arrived.
+
+        Raises:
+            FaninError: The target is not a finite number, or there is none because nothing was
+                measured or most runs diverged.
+        """
+        goal = self.summary(target).target
+        if goal is None:
+            raise FaninError(
+                "there is no loss to arrive at, as half of the runs or more have none: name one "
+                "as target"
+            )
+        name = judged_by(finished(self.dataset))
+        curves, steps = curves_of(self.dataset, name), self.dataset["step"].values
+        begun = ~np.isnan(curves[..., 0])
+        ended = ~np.isnan(curves[..., -1])
+        return Survival(
+            target=goal,
+            measure=JUDGED[name],
+            curves=tuple(
+                kaplan_meier(curves[place], steps, goal, scheme)
+                for place, scheme in enumerate(self.design.schemes)
+                if begun[place].any()
+            ),
+            cut_short=int(np.sum(begun & ~ended & ~(curves <= goal).any(axis=-1))),
         )
 
     def to_dataframe(self) -> "pd.DataFrame":
@@ -144,7 +202,7 @@ class Study:
 
         Returns:
             Two-level index (scheme, metric), one column per measured point (in epochs), medians
-            over the finished repeats.
+            over the runs of the finished repeats.
 
         Raises:
             MissingExtra: pandas is not installed.
@@ -158,7 +216,7 @@ class Study:
             for name in CURVES
             if name in kept
             for scheme, curve in zip(
-                kept["scheme"].values, np.median(curves_of(kept, name), axis=1), strict=True
+                kept["scheme"].values, np.median(runs_of(kept, name), axis=1), strict=True
             )
         }
         wanted = [(scheme, name) for scheme in self.design.schemes for name in CURVES]
@@ -203,6 +261,8 @@ class Study:
             "How the schemes train": self._curves(summary, ""),
             "Where every run ends": self._finals(summary),
         }
+        if summary.target is not None:
+            charts["Which share of the runs has not yet arrived"] = self._survival(summary)
         text = page(
             self.document(),
             charts,
@@ -254,7 +314,7 @@ class Study:
     def _title(self) -> str:
         design = self.design
         return (
-            f"{counted(len(design.schemes), 'scheme')} x {counted(design.repeats, 'repeat')} of "
+            f"{counted(len(design.schemes), 'scheme')} x {_runs_text(design)} of "
             # The first part is the name; how it was split and scaled follows.
             f'"{design.network}" on {split_calls(design.data)[0]}, '
             f"{counted(design.steps, 'step')} of {design.optimizer}"
@@ -270,18 +330,32 @@ class Study:
             loss: float(attributes[name]) for loss, name in names.items() if name in attributes
         }
         order = [row.scheme for row in summary.rows]
-        return curve_chart(finished(self.dataset), order, title=title, baselines=known)
+        return curve_chart(flattened(finished(self.dataset)), order, title=title, baselines=known)
 
     def _finals(self, summary: Summary) -> dict[str, Any]:
         from fanin.reports.charts import final_chart
 
         kept = finished(self.dataset)
-        losses = curves_of(kept, judged_by(kept))[..., -1]
+        losses = runs_of(kept, judged_by(kept))[..., -1]
         places = [str(scheme) for scheme in kept["scheme"].values]
         return final_chart(
             {row.scheme: losses[places.index(row.scheme)] for row in summary.rows},
             {row.scheme: (row.loss.value, row.loss.low, row.loss.high) for row in summary.rows},
             summary.measure,
+        )
+
+    def _survival(self, summary: Summary) -> dict[str, Any]:
+        from fanin.reports.survival import survival_chart
+
+        found = self.survival()
+        places = {curve.scheme: curve for curve in found.curves}
+        notes = ["Line: share of the runs. Band: its interval, for each step by itself."]
+        if found.cut_short:
+            notes.append("Runs that were stopped count as long as they were measured.")
+        return survival_chart(
+            {row.scheme: vars(places[row.scheme]) for row in summary.rows},
+            f"not yet at a {found.measure} of {figure(found.target)}",
+            notes,
         )
 
     def _facts(self, summary: Summary) -> dict[str, str]:
@@ -294,18 +368,32 @@ class Study:
             f"{design.steps} steps in batches of {design.batch_size} ({design.steps_per_epoch} "
             f"steps an epoch), measured at {len(design.points)} points"
         )
+        orders = "within a repeat also the order of the data"
+        crossed = dict[str, str]()
+        if design.orders > 1:
+            orders = "every repeat meets the same orders of the data"
+            last = design.seed + design.orders - 1
+            crossed["data orders"] = f"{design.orders}, seeds {design.seed} to {last}"
+        baseline = {} if summary.reference is None else {"baseline": summary.reference}
         return {
             "network": design.network,
             "data": design.data,
             "schemes": ", ".join(design.schemes),
+            **baseline,
             "repeats": f"{design.repeats}, seeds {seeds}",
-            "held fixed": "everything but the scheme; within a repeat also the order of the data",
+            **crossed,
+            "held fixed": f"everything but the scheme; {orders}",
             "loss": loss.get(design.loss, "mean squared error"),
             "optimiser": str(design.optimizer),
             "training": training,
             "judged by": f"{summary.measure} at step {summary.steps}",
             "fanin": str(self.dataset.attrs.get("fanin", "")),
         }
+
+
+def _runs_text(design: Design) -> str:
+    repeats = counted(design.repeats, "repeat")
+    return repeats if design.orders == 1 else f"{repeats} x {design.orders} data orders"
 
 
 def _something(summary: Summary) -> None:

@@ -37,6 +37,8 @@ def compare(
     split_seed: int = 42,
     task: str | None = None,
     repeats: int = 20,
+    orders: int = 1,
+    baseline: str | Scheme | None = None,
     seed: int = 0,
     optimizer: str | Optimizer = "sgd",
     rate: float | None = None,
@@ -66,6 +68,10 @@ def compare(
         split_seed: Seed of the split.
         task: ``"classification"`` or ``"regression"``; read off the target when left out.
         repeats: Starts of each scheme. Repeat r has the seed ``seed + r``.
+        orders: Data orders that every start is trained with; from 2 on the study tells how much of
+            the luck is the start and how much the order. With 1 every repeat has its own.
+        baseline: The scheme, one of `schemes`, that each other is held against; left out, all pairs
+            are compared, which takes more repeats.
         seed: Seed of the first repeat.
         optimizer: ``sgd``, ``momentum``, ``rmsprop``, ``adam`` or ``adamw``, with settings if need
             be: ``"adamw(weight_decay=0.1)"``.
@@ -95,10 +101,13 @@ def compare(
     need("xarray", extra="study", purpose="fanin.compare")
     from fanin.reports.progress import Progress
     from fanin.studies.data import load
+    from fanin.studies.figures import check_reference
     from fanin.studies.fits import check_fits
     from fanin.studies.run import run_study
 
     names = _printed(schemes)
+    reference = None if baseline is None else str(as_recipe(baseline))
+    check_reference(reference, names)
     if reach is not None and not math.isfinite(reach):
         raise FaninError(f"reach must be a loss, a finite number, got {reach}")
     rule = optimizer if isinstance(optimizer, Optimizer) else Optimizer.parse(optimizer, rate)
@@ -118,6 +127,7 @@ def compare(
         data=str(loaded),
         schemes=names,
         repeats=repeats,
+        orders=orders,
         seed=seed,
         optimizer=rule,
         batch_size=batch_size,
@@ -134,7 +144,7 @@ def compare(
     total = len(names) * len(fixed.runs) * fixed.steps
     with Progress(total, "training steps", quiet=quiet) as progress:
         study = run_study(job, trainer, progress.advance)
-    return replace(study, target=reach)
+    return replace(study, target=reach, reference=reference)
 
 
 def _printed(schemes: Schemes) -> tuple[str, ...]:
