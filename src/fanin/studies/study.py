@@ -19,6 +19,7 @@ from fanin.errors import FaninError, need
 from fanin.reports.document import Document, counted
 from fanin.reports.terminal import plain
 from fanin.studies.design import Design
+from fanin.studies.origin import Origin
 from fanin.studies.summary import CURVES, Summary, curves_of, finished, judged_by, summarise
 from fanin.studies.tables import pair_tables
 
@@ -46,6 +47,7 @@ class Study:
         notes: What the person must know about how the trainings were run.
         target: The loss that counts as arriving; None for the one that half of all runs end at.
         failure: The error that ended the study before all runs were trained; None without one.
+        origin: Data, network, plans, engine and versions it comes from; None if not known.
     """
 
     dataset: "xarray.Dataset"
@@ -53,6 +55,7 @@ class Study:
     notes: tuple[str, ...] = ()
     target: float | None = None
     failure: str | None = None
+    origin: Origin | None = None
 
     @classmethod
     def from_curves(
@@ -184,6 +187,23 @@ class Study:
 
         summary = self.summary()
         return alt.VConcatChart.from_dict(self._curves(summary, summary.sentences[0]))
+
+    def save(self, path: str | Path) -> None:
+        """Write the study to a folder, where `fanin.open_study` and ``xarray.open_zarr`` read it.
+
+        What is written is what ``fanin.compare(..., store=path)`` would have left there; repeats
+        that are not finished are left out.
+
+        Args:
+            path: The folder, such as ``"banknote.zarr"``; it must not be there yet.
+
+        Raises:
+            FaninError: It cannot be written, something is there, or no repeat is finished.
+            MissingExtra: zarr is not installed.
+        """
+        from fanin.studies.store.keeping import save
+
+        save(self, Path(path))
 
     def save_html(self, path: str | Path) -> None:
         """Write the whole report as one HTML file that opens without network.

@@ -9,7 +9,7 @@ import importlib.util
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fanin.calls import split_calls
@@ -47,6 +47,8 @@ def compare(
     loss: str | None = None,
     rules: Mapping[str, str | Scheme] | None = None,
     reach: float | None = None,
+    store: str | Path | None = None,
+    chunk: int | None = None,
     quiet: bool = False,
 ) -> Study:
     """Train a network many times from each of several initialisations.
@@ -75,13 +77,18 @@ def compare(
         loss: ``bce``, ``cross_entropy`` or ``mse``; what the target calls for when left out.
         rules: Schemes for single parameters by name or pattern, the same under every scheme.
         reach: The loss whose arrival is counted in steps; where half of all runs end when left out.
+        store: Folder to keep the study in, such as ``"runs/banknote.zarr"``. What is finished there
+            is not trained again, so a study that was cut off goes on by the same call.
+        chunk: Runs trained together, at most; what fits into memory when left out. Fewer lose less
+            when the process is killed.
         quiet: Show no progress on stderr.
 
     Returns:
         The study. Print it, plot it, save it; ``.dataset`` holds every curve.
 
     Raises:
-        FaninError: An argument is wrong, or network and data do not fit each other.
+        FaninError: An argument is wrong, network and data do not fit each other, or the store is
+            of another study, damaged, or cannot be written to.
         MissingExtra: PyTorch, or a library of the extra ``study``, is not installed.
 
     Example:
@@ -129,8 +136,15 @@ def compare(
     job = Task(fixed, loaded, wanted, single)
     total = len(names) * len(fixed.runs) * fixed.steps
     with Progress(total, "training steps", quiet=quiet) as progress:
-        study = run_study(job, _trainer(), progress.advance)
-    return replace(study, target=reach)
+        return run_study(
+            job,
+            _trainer(),
+            progress.advance,
+            store=store,
+            chunk=chunk,
+            target=reach,
+            skipped=progress.skip,
+        )
 
 
 def _printed(schemes: Schemes) -> tuple[str, ...]:
