@@ -8,9 +8,7 @@ import typer
 
 
 def list_(
-    folder: Annotated[
-        Path, typer.Argument(help="Where to look, folders inside included.")
-    ] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Where to look, also deeper.")] = Path(),
     json: Annotated[bool, typer.Option("--json", help="Write the list as JSON.")] = False,
 ) -> None:
     """List the studies of a folder and what came out of each."""

@@ -6,10 +6,10 @@ that began it, or another store.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fanin.errors import FaninError
 from fanin.reports.document import counted
@@ -88,8 +88,7 @@ def _plan(stored: Rows, asked: Rows) -> str | None:
             return f"{name} is gone"
         for column, value in row.items():
             if after[name].get(column) != value:
-                shown = _both(f"{column} of {name}", _shown(value), _shown(after[name].get(column)))
-                return shown
+                return _both(f"{column} of {name}", _shown(value), _shown(after[name].get(column)))
     new = [name for name in after if name not in before]
     return f"{new[0]} is new" if new else None
 
@@ -125,9 +124,9 @@ def _both(name: str, old: str, new: str) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, tuple | list):
-        text = ", ".join(map(str, value))  # pyright: ignore
+        text = ", ".join(map(str, cast(Sequence[object], value)))
     elif isinstance(value, Mapping):
-        text = json.dumps(dict[str, Any](value))
+        text = json.dumps(dict(cast(Mapping[str, Any], value)))
     else:
         text = str(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -1,7 +1,7 @@
 """How a study lies on the disk: an xarray dataset on Zarr, and what is known of it beside.
 
-`xarray.open_zarr` reads the folder as what `Study.dataset` is. The Zarr chunks of the curves are the
-chunks of runs the study trains, so a chunk is a file of its own in every variable and no finished
+`xarray.open_zarr` reads the folder as what `Study.dataset` is. The Zarr chunks of the curves are
+the chunks of runs the study trains, so a chunk is a file of its own in every variable and no finished
 byte is ever written again. Beside the variables lie three groups, whose attributes are for fanin:
 
 - ``study``: where the study comes from; written once;
@@ -13,7 +13,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,10 +142,11 @@ def write_chunk(
         selection += (slice(order, order + orders),)
         sizes.insert(2, orders)
     with zarr.config.set({"array.write_empty_chunks": True}):
-        group = zarr.open_group(str(path), mode="r+", zarr_format=3)
+        # What an index gives has one type for arrays and groups.
+        group: Any = zarr.open_group(str(path), mode="r+", zarr_format=3)
         for name in variables:
             part = _of(curves, name)[:, chunk.start : chunk.stop]
-            group[name][selection] = part.reshape(sizes)  # pyright: ignore
+            group[name][selection] = part.reshape(sizes)
     written = [path / file for file in files_of(design, size, chunk, variables).values()]
     folders = {folder for file in written for folder in file.parents if path in folder.parents}
     # zarr moves a file into place without waiting for the disk.
@@ -169,9 +170,9 @@ def read_curves(path: Path, design: Design, variables: Sequence[str]) -> Curves:
     shape = (len(SPLITS), len(design.schemes), len(design.runs), len(design.points))
     metrics = [name for name in variables if not name.startswith("held_out_")]
     curves = {metric: np.full(shape, np.nan, np.float32) for metric in metrics}
-    group = zarr.open_group(str(path), mode="r", zarr_format=3)
+    group: Any = zarr.open_group(str(path), mode="r", zarr_format=3)
     for name in variables:
-        _of(curves, name)[:] = np.asarray(group[name][...]).reshape(shape[1:])  # pyright: ignore
+        _of(curves, name)[:] = np.asarray(group[name][...]).reshape(shape[1:])
     return curves
 
 
@@ -207,9 +208,11 @@ def read_group(path: Path) -> dict[str, Any]:
         ValueError: It is damaged.
     """
     content = json.loads((path / GROUP).read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not isinstance(content.get("attributes"), dict):  # pyright: ignore
-        raise ValueError("no attributes")
-    return content["attributes"]  # pyright: ignore
+    match content:
+        case {"attributes": dict()}:
+            return cast(dict[str, Any], content["attributes"])
+        case _:
+            raise ValueError(f"{GROUP} has no attributes")
 
 
 def cuts(design: Design, size: int) -> Sequence[range]:

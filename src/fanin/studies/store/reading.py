@@ -167,9 +167,7 @@ def _check_folder(path: Path) -> None:
         hint = nearest(path.name, [entry.name for entry in beside if is_store(entry)])
         raise FaninError(f"there is no study {path}{hint}")
     if not path.is_dir():
-        raise FaninError(
-            f"{path} is a file: a study is a folder, as fanin compare --store makes it"
-        )
+        raise FaninError(f"{path} is a file: a study is a folder made by fanin compare --store")
     if (path / STUDY).exists() or (path / GROUP).exists():
         if not (path / STUDY).exists():
             raise FaninError(f"{path} is a store of Zarr, but no study of fanin's: leave it alone")
