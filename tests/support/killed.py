@@ -35,7 +35,9 @@ class Counter:
         for place, run in enumerate(runs):
             for metric in task.metrics:
                 for point in range(len(task.design.points)):
-                    curves[metric][:, :, place, point] = 1 / (3 + 100 * run.start + point)
+                    curves[metric][: len(task.data.parts), :, place, point] = 1 / (
+                        3 + 100 * run.start + point
+                    )
         tick(task.design.steps)
 
 
@@ -156,4 +158,6 @@ def random_moments(folder: Path, times: int) -> int:
 
 if __name__ == "__main__":
     what, where, *numbers = sys.argv[1:]
-    print({"every": every, "random": random_moments}[what](Path(where), *map(int, numbers)))
+    sys.stdout.write(
+        str({"every": every, "random": random_moments}[what](Path(where), *map(int, numbers)))
+    )

@@ -1,8 +1,8 @@
 """How a study lies on the disk: an xarray dataset on Zarr, and what is known of it beside.
 
 `xarray.open_zarr` reads the folder as what `Study.dataset` is. The Zarr chunks of the curves are
-the chunks of runs the study trains, so a chunk is a file of its own in every variable and no finished
-byte is ever written again. Beside the variables lie three groups, whose attributes are for fanin:
+the chunks of runs the study trains, so a chunk is a file of its own in every variable and no
+finished byte is ever written again. Beside the variables lie three groups for fanin's own use:
 
 - ``study``: where the study comes from; written once;
 - ``finished``: one group for each finished chunk, with the SHA-256 of its files;
