@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fanin import torch as torch
     from fanin.checks import Report as Report
     from fanin.recipes import Plan as Plan
+    from fanin.studies.store import open_study as open_study
     from fanin.studies.study import Study as Study
     from fanin.verbs.blame import blame as blame
     from fanin.verbs.check import check as check
@@ -42,6 +43,7 @@ _NAMES = {
     "explain": "fanin.verbs.explain",
     "init_": "fanin.verbs.init",
     "lock": "fanin.verbs.lock",
+    "open_study": "fanin.studies.store",
     "plan": "fanin.verbs.plan",
 }
 _ROOMS = frozenset({"checks", "draws", "recipes", "schemes", "studies", "theory", "torch"})
@@ -61,6 +63,7 @@ __all__ = [
     "explain",
     "init_",
     "lock",
+    "open_study",
     "plan",
     "recipes",
     "schemes",

@@ -77,6 +77,18 @@ def compare(
         str | None,
         typer.Option(help="jax or torch; by default JAX where it is installed and can."),
     ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the study in this folder, chunk by chunk; the same command goes on with it."
+        ),
+    ] = None,
+    chunk: Annotated[
+        int | None,
+        typer.Option(
+            help="Runs trained together, at most; fewer lose less when the process is killed."
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the report, one file that opens without network.")
     ] = None,
@@ -88,7 +100,7 @@ def compare(
     from fanin.verbs.compare import compare as run
 
     if html is not None:
-        _check_writable(html)
+        check_writable(html)
     columns = [name.strip() for name in target.split(",")] if target is not None else None
     # A person's own code may print; only the result belongs on stdout.
     with redirect_stdout(sys.stderr):
@@ -114,6 +126,8 @@ def compare(
             rules=read_rules(rule or []),
             reach=reach,
             engine=engine,
+            store=store,
+            chunk=chunk,
             quiet=quiet,
         )
     if json:
@@ -127,8 +141,15 @@ def compare(
         raise typer.Exit(130 if study.failure is None else 1)
 
 
-def _check_writable(html: Path) -> None:
-    """Whoever waits for an hour of training wants to have been told before."""
+def check_writable(html: Path) -> None:
+    """Make sure that a report can be written, which an hour later would be late to hear.
+
+    Args:
+        html: The file to write.
+
+    Raises:
+        FaninError: It is a folder, or it may not be written.
+    """
     if html.is_dir():
         raise FaninError(f"--html: {html} is a folder: name a file in it")
     folder = html.absolute().parent

@@ -18,6 +18,7 @@ from fanin.cli.explain import explain
 from fanin.cli.init import init
 from fanin.cli.lock import diff, lock
 from fanin.cli.plan import plan
+from fanin.cli.studies import export, list_, repair, show
 from fanin.errors import FaninError
 
 USAGE = 2
@@ -56,6 +57,16 @@ def _ending(command: Callable[..., None]) -> Callable[..., None]:
 
 for _command in (blame, check, compare, diff, explain, init, lock, plan):
     app.command()(_ending(_command))
+
+studies = typer.Typer(
+    help="Studies kept on the disk: list, show, export and repair them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+studies.command("list")(_ending(list_))
+for _command in (show, export, repair):
+    studies.command()(_ending(_command))
+app.add_typer(studies, name="studies")
 
 
 def _version(asked: bool) -> bool:

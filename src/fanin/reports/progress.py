@@ -85,6 +85,16 @@ class Progress:
             self._said = self._clock()
             write(self._stream, f"{self.line()}\n")
 
+    def skip(self, count: int) -> None:
+        """Take out of the total what turns out to be done already.
+
+        Args:
+            count: How many.
+        """
+        self.total -= count
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], total=self.total)
+
     def line(self) -> str:
         """Say how far it is, as one plain line.
 

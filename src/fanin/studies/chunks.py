@@ -38,6 +38,27 @@ def runs_at_once(
     return max(1, min(len(design.runs), fitting, bearable))
 
 
+def aligned(size: int, orders: int) -> int:
+    """Shrink a chunk until it is a whole number of repeats, or divides one.
+
+    Then the chunks of a crossed design are blocks of its table of repeats and orders.
+
+    Args:
+        size: Runs of a chunk, at least 1.
+        orders: Data orders of each repeat.
+
+    Returns:
+        At least 1, at most `size`.
+
+    Example:
+        >>> aligned(25, 10), aligned(9, 10), aligned(25, 1)
+        (20, 5, 25)
+    """
+    if size >= orders:
+        return size - size % orders
+    return next(part for part in range(size, 0, -1) if orders % part == 0)
+
+
 def cut(count: int, size: int) -> Sequence[range]:
     """Cut the runs of a study into chunks.
 

@@ -31,6 +31,7 @@ from fanin.studies.measured import (
     judged_by,
     runs_of,
 )
+from fanin.studies.origin import Origin
 from fanin.studies.summary import Summary
 from fanin.studies.survival import Survival, kaplan_meier
 from fanin.studies.tables import pair_tables
@@ -61,6 +62,7 @@ class Study:
         reference: The scheme that was named as the baseline of `compare`, which each other is held
             against; None for all pairs. It has nothing to do with ``baseline_loss``.
         failure: The error that ended the study before all runs were trained; None without one.
+        origin: Data, network, plans, engine and versions it comes from; None if not known.
     """
 
     dataset: "xarray.Dataset"
@@ -69,6 +71,7 @@ class Study:
     target: float | None = None
     reference: str | None = None
     failure: str | None = None
+    origin: Origin | None = None
 
     @classmethod
     def from_curves(
@@ -242,6 +245,23 @@ class Study:
 
         summary = self.summary()
         return alt.VConcatChart.from_dict(self._curves(summary, summary.sentences[0]))
+
+    def save(self, path: str | Path) -> None:
+        """Write the study to a folder, where `fanin.open_study` and ``xarray.open_zarr`` read it.
+
+        What is written is what ``fanin.compare(..., store=path)`` would have left there; repeats
+        that are not finished are left out.
+
+        Args:
+            path: The folder, such as ``"banknote.zarr"``; it must not be there yet.
+
+        Raises:
+            FaninError: It cannot be written, something is there, or no repeat is finished.
+            MissingExtra: zarr is not installed.
+        """
+        from fanin.studies.store.keeping import save
+
+        save(self, Path(path))
 
     def save_html(self, path: str | Path) -> None:
         """Write the whole report as one HTML file that opens without network.

@@ -21,7 +21,9 @@ from fanin.recipes import Plan
 from fanin.studies.chunks import MEMORY, runs_at_once
 from fanin.studies.data import Part
 from fanin.studies.design import Run
+from fanin.studies.grammar import Network
 from fanin.studies.order import batches
+from fanin.studies.origin import Description, short
 from fanin.studies.trainer import Curves, Task
 from fanin.torch.examine import Examination, examine, give_shapes
 from fanin.torch.networks import build_network
@@ -98,6 +100,24 @@ class TorchTrainer:
                 step_work=3 * _work(module, examination) * batch,
                 memory=self.memory,
             )
+
+    def describe(self, task: Task) -> Description:
+        """Build the network once and settle its plans, without training.
+
+        Args:
+            task: The study.
+
+        Returns:
+            The network, as its line or as PyTorch prints it, and a plan for every scheme.
+
+        Raises:
+            FaninError: The network cannot be built, or a scheme or rule does not fit it.
+        """
+        with _opened(task) as module:
+            plans = plans_of(module, task.design.schemes, task.rules, _shown(task, module))
+            rows = ([short(row) for row in plan.rows] for plan in plans)
+            model = task.network if isinstance(task.network, Network) else module
+            return Description(str(model), dict(zip(task.design.schemes, rows, strict=True)))
 
     def run(
         self, task: Task, runs: Sequence[Run], curves: Curves, tick: Callable[[int], None]

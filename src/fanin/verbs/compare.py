@@ -7,7 +7,7 @@ owes to luck is measured and not guessed.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fanin.calls import split_calls
@@ -49,6 +49,8 @@ def compare(
     rules: Mapping[str, str | Scheme] | None = None,
     reach: float | None = None,
     engine: str | None = None,
+    store: str | Path | None = None,
+    chunk: int | None = None,
     quiet: bool = False,
 ) -> Study:
     """Train a network many times from each of several initialisations.
@@ -84,13 +86,18 @@ def compare(
         reach: The loss whose arrival is counted in steps; where half of all runs end when left out.
         engine: Who trains: ``"jax"``, compiled, or ``"torch"``. By default JAX where it is
             installed and takes the network; modules are trained by PyTorch.
+        store: Folder to keep the study in, such as ``"runs/banknote.zarr"``. What is finished there
+            is not trained again, so a study that was cut off goes on by the same call.
+        chunk: Runs trained together, at most; what fits into memory when left out. Fewer lose less
+            when the process is killed.
         quiet: Show no progress on stderr.
 
     Returns:
         The study. Print it, plot it, save it; ``.dataset`` holds every curve.
 
     Raises:
-        FaninError: An argument is wrong, or network and data do not fit each other.
+        FaninError: An argument is wrong, network and data do not fit each other, or the store is
+            of another study, damaged, or cannot be written to.
         MissingExtra: The engine, or a library of the extra ``study``, is not installed.
 
     Example:
@@ -143,8 +150,16 @@ def compare(
     trainer = trainer_for(wanted, names, single.values(), engine)
     total = len(names) * len(fixed.runs) * fixed.steps
     with Progress(total, "training steps", quiet=quiet) as progress:
-        study = run_study(job, trainer, progress.advance)
-    return replace(study, target=reach, reference=reference)
+        return run_study(
+            job,
+            trainer,
+            progress.advance,
+            store=store,
+            chunk=chunk,
+            target=reach,
+            reference=reference,
+            skipped=progress.skip,
+        )
 
 
 def _printed(schemes: Schemes) -> tuple[str, ...]:
