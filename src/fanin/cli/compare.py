@@ -65,6 +65,13 @@ def compare(
         float | None,
         typer.Option(help="Loss to count the steps to; else where half of the runs end."),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Train on a Ray cluster: local, auto, HOST:6379 or ray://HOST:10001.",
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the report, one file that opens without network.")
     ] = None,
@@ -77,6 +84,11 @@ def compare(
 
     if html is not None:
         _check_writable(html)
+    executor = None
+    if ray is not None:
+        from fanin.studies.cluster import RayExecutor
+
+        executor = RayExecutor(ray)
     columns = [name.strip() for name in target.split(",")] if target is not None else None
     # A person's own code may print; only the result belongs on stdout.
     with redirect_stdout(sys.stderr):
@@ -99,6 +111,7 @@ def compare(
             loss=loss,
             rules=read_rules(rule or []),
             reach=reach,
+            executor=executor,
             quiet=quiet,
         )
     if json:

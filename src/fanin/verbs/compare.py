@@ -18,6 +18,7 @@ from fanin.recipes import as_recipe
 from fanin.schemes import Scheme, as_scheme
 from fanin.studies.data import Data
 from fanin.studies.design import Design, Loss, check_loss, plan_points
+from fanin.studies.executor import Executor
 from fanin.studies.grammar import Network
 from fanin.studies.optimizer import Optimizer
 from fanin.studies.study import Study
@@ -47,6 +48,7 @@ def compare(
     loss: str | None = None,
     rules: Mapping[str, str | Scheme] | None = None,
     reach: float | None = None,
+    executor: str | Executor | None = None,
     quiet: bool = False,
 ) -> Study:
     """Train a network many times from each of several initialisations.
@@ -75,6 +77,8 @@ def compare(
         loss: ``bce``, ``cross_entropy`` or ``mse``; what the target calls for when left out.
         rules: Schemes for single parameters by name or pattern, the same under every scheme.
         reach: The loss whose arrival is counted in steps; where half of all runs end when left out.
+        executor: Who trains: this process, or ``"ray"``, a Ray cluster; a
+            `fanin.studies.cluster.RayExecutor` says which one.
         quiet: Show no progress on stderr.
 
     Returns:
@@ -95,7 +99,7 @@ def compare(
     from fanin.studies.fits import check_fits
     from fanin.studies.run import run_study
 
-    names = _printed(schemes)
+    names, workers = _printed(schemes), _executor(executor)
     if reach is not None and not math.isfinite(reach):
         raise FaninError(f"reach must be a loss, a finite number, got {reach}")
     rule = optimizer if isinstance(optimizer, Optimizer) else Optimizer.parse(optimizer, rate)
@@ -129,7 +133,7 @@ def compare(
     job = Task(fixed, loaded, wanted, single)
     total = len(names) * len(fixed.runs) * fixed.steps
     with Progress(total, "training steps", quiet=quiet) as progress:
-        study = run_study(job, _trainer(), progress.advance)
+        study = run_study(job, _trainer(), progress.advance, executor=workers)
     return replace(study, target=reach)
 
 
@@ -141,6 +145,17 @@ def _printed(schemes: Schemes) -> tuple[str, ...]:
     else:
         listed = schemes
     return tuple(str(as_recipe(scheme)) for scheme in listed)
+
+
+def _executor(executor: str | Executor | None) -> Executor | None:
+    if executor == "ray":
+        from fanin.studies.cluster import RayExecutor
+
+        need("ray", extra="ray", purpose='executor="ray"')
+        return RayExecutor()
+    if isinstance(executor, str):
+        raise FaninError(f'executor must be "ray" or an executor, got "{executor}"')
+    return executor
 
 
 def _check_builds(network: object) -> None:
