@@ -89,6 +89,13 @@ def compare(
             help="Runs trained together, at most; fewer lose less when the process is killed."
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Train on a Ray cluster: local, auto, HOST:6379 or ray://HOST:10001.",
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the report, one file that opens without network.")
     ] = None,
@@ -101,6 +108,11 @@ def compare(
 
     if html is not None:
         check_writable(html)
+    executor = None
+    if ray is not None:
+        from fanin.studies.cluster import RayExecutor
+
+        executor = RayExecutor(ray)
     columns = [name.strip() for name in target.split(",")] if target is not None else None
     # A person's own code may print; only the result belongs on stdout.
     with redirect_stdout(sys.stderr):
@@ -128,6 +140,7 @@ def compare(
             engine=engine,
             store=store,
             chunk=chunk,
+            executor=executor,
             quiet=quiet,
         )
     if json:

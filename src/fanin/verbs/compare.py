@@ -16,6 +16,7 @@ from fanin.recipes import as_recipe
 from fanin.schemes import Scheme, as_scheme
 from fanin.studies.data import Data
 from fanin.studies.design import Design, Loss, check_loss, plan_points
+from fanin.studies.executor import Executor
 from fanin.studies.grammar import Network
 from fanin.studies.optimizer import Optimizer
 from fanin.studies.study import Study
@@ -51,6 +52,7 @@ def compare(
     engine: str | None = None,
     store: str | Path | None = None,
     chunk: int | None = None,
+    executor: str | Executor | None = None,
     quiet: bool = False,
 ) -> Study:
     """Train a network many times from each of several initialisations.
@@ -90,6 +92,8 @@ def compare(
             is not trained again, so a study that was cut off goes on by the same call.
         chunk: Runs trained together, at most; what fits into memory when left out. Fewer lose less
             when the process is killed.
+        executor: Who trains: this process, or ``"ray"``, a Ray cluster; a
+            `fanin.studies.cluster.RayExecutor` says which one.
         quiet: Show no progress on stderr.
 
     Returns:
@@ -115,6 +119,7 @@ def compare(
     names = _printed(schemes)
     reference = None if baseline is None else str(as_recipe(baseline))
     check_reference(reference, names)
+    workers = _executor(executor)
     if reach is not None and not math.isfinite(reach):
         raise FaninError(f"reach must be a loss, a finite number, got {reach}")
     rule = optimizer if isinstance(optimizer, Optimizer) else Optimizer.parse(optimizer, rate)
@@ -154,6 +159,7 @@ def compare(
             job,
             trainer,
             progress.advance,
+            executor=workers,
             store=store,
             chunk=chunk,
             target=reach,
@@ -170,6 +176,17 @@ def _printed(schemes: Schemes) -> tuple[str, ...]:
     else:
         listed = schemes
     return tuple(str(as_recipe(scheme)) for scheme in listed)
+
+
+def _executor(executor: str | Executor | None) -> Executor | None:
+    if executor == "ray":
+        from fanin.studies.cluster import RayExecutor
+
+        need("ray", extra="ray", purpose='executor="ray"')
+        return RayExecutor()
+    if isinstance(executor, str):
+        raise FaninError(f'executor must be "ray" or an executor, got "{executor}"')
+    return executor
 
 
 def _check_builds(network: object) -> None:

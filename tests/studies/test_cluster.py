@@ -1,0 +1,223 @@
+"""Studies trained by a Ray cluster of several nodes: same bits, and every chunk in spite of losses."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from cluster_cases import Told, cluster, until
+from fanin.cli.load import load_builder
+from fanin.errors import FaninError
+from fanin.studies import cluster as module
+from fanin.studies.cluster import RayExecutor
+from fanin.studies.executor import Executor
+from fanin.studies.run import run_study
+from fanin.torch.trainer import TorchTrainer
+from training_cases import blobs, case
+
+pytest.importorskip("ray")
+
+LINE = "4-8-2 relu"
+
+
+class ByTwo(TorchTrainer):
+    def chunk(self, task):
+        return min(2, super().chunk(task))
+
+
+@pytest.fixture(scope="module")
+def two_nodes():
+    with cluster(2) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def connected(two_nodes):
+    """As a person who has Ray in the process already; the executor leaves it to them."""
+    import ray
+
+    ray.init(two_nodes.address, log_to_driver=False, logging_level="ERROR")
+    yield ray
+    ray.shutdown()
+
+
+def curves(study):
+    return {name: study.dataset[name].values for name in study.dataset}
+
+
+def assert_same(first, second):
+    assert curves(first).keys() == curves(second).keys()
+    for name, values in curves(first).items():
+        np.testing.assert_array_equal(values, curves(second)[name])
+        assert np.isfinite(values).all()
+
+
+def test_the_same_bits_as_on_one_machine(connected):
+    task, steps = case(LINE, blobs(), repeats=5, orders=2), list[int]()
+    study = run_study(task, ByTwo(), steps.append, executor=RayExecutor())
+    assert_same(study, run_study(task, ByTwo()))
+    assert steps == [2 * 2 * task.design.steps] * 5
+    assert study.notes == ()
+    assert connected.is_initialized()
+    assert isinstance(RayExecutor(), Executor)
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_network_whose_files_no_node_has(tmp_path, monkeypatch):
+    folder = tmp_path / "here"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "parts/heads.py").write_text("def outputs():\n    return 2\n")
+    (folder / "sizes_of_mine.py").write_text("hidden = 8\n")
+    (folder / "train_mine.py").write_text(
+        "from torch import nn\n"
+        "import sizes_of_mine\n"
+        "def build():\n"
+        "    from parts.heads import outputs\n"
+        "    return nn.Sequential(nn.Linear(4, sizes_of_mine.hidden), nn.Linear(8, outputs()))\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    build = load_builder(f"{folder / 'train_mine.py'}:build")
+    task = case(build, blobs(), repeats=3, loss="cross_entropy")
+    alone = run_study(task, ByTwo())
+    packed = module.pack
+
+    def pack(*study):
+        try:
+            return packed(*study)
+        finally:
+            shutil.rmtree(folder)
+
+    monkeypatch.setattr(module, "pack", pack)
+    assert_same(run_study(task, ByTwo(), executor=RayExecutor()), alone)
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_worker_that_is_killed(tmp_path):
+    trainer, task = Told(tmp_path), case(LINE, blobs(), repeats=4)
+    (tmp_path / "wait").touch()
+
+    def kill():
+        until(lambda: trainer.begun(1))
+        os.kill(trainer.begun(1)[0], signal.SIGKILL)
+        until(lambda: len(trainer.begun(1)) == 2)
+        (tmp_path / "wait").unlink()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    study = run_study(task, trainer, executor=RayExecutor())
+    killer.join()
+    np.testing.assert_array_equal(study.dataset["loss"][0, :, -1], [1, 2, 3, 4])
+    assert [len(set(trainer.begun(run))) for run in range(4)] == [1, 2, 1, 1]
+    assert not study.stopped
+
+
+@pytest.mark.usefixtures("connected")
+def test_an_error_of_a_chunk_arrives_as_it_was(tmp_path):
+    task = case(LINE, blobs(), repeats=1)
+    with pytest.raises(FaninError, match=r"^the network does not fit$"):
+        run_study(task, Told(tmp_path, fails=0), executor=RayExecutor())
+    # It is no failure of the worker, so it is not tried again.
+    assert len(Told(tmp_path).begun(0)) == 1
+
+
+@pytest.mark.usefixtures("connected")
+def test_an_error_later_keeps_what_is_finished_and_cancels_the_rest(tmp_path):
+    (tmp_path / "wait").touch()
+    trainer = Told(tmp_path, fails=1)
+    study = run_study(case(LINE, blobs(), repeats=9), trainer, executor=RayExecutor())
+    assert study.notes[-1].startswith("Stopped by an error after 1 of 9 repeats: FaninError: the")
+    assert np.isfinite(study.dataset["loss"][:, 0]).all()
+    until(lambda: not any(alive(pid) for run in (2, 3) for pid in trainer.begun(run)))
+    assert not trainer.begun(8)
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.usefixtures("connected", "ctrl_c")
+def test_ctrl_c_keeps_what_is_finished(tmp_path):
+    (tmp_path / "wait").touch()
+    trainer = Told(tmp_path)
+
+    def press(steps):
+        del steps
+        signal.raise_signal(signal.SIGINT)
+
+    study = run_study(case(LINE, blobs(), repeats=5), trainer, press, executor=RayExecutor())
+    assert study.notes[-1] == "Stopped by hand after 1 of 5 repeats."
+    assert np.isfinite(study.dataset["loss"][:, 0]).all()
+    assert study.stopped
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_worker_with_another_version(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "_version", lambda name: "9.9" if name == "fanin" else None)
+    with pytest.raises(FaninError, match=r"has fanin \S+ and this machine 9\.9.*fanin==9\.9"):
+        run_study(case(LINE, blobs()), Told(tmp_path), executor=RayExecutor())
+
+
+@pytest.mark.usefixtures("connected")
+def test_cores_of_a_chunk(tmp_path):
+    run_study(case(LINE, blobs(), repeats=1), Told(tmp_path), executor=RayExecutor())
+    assert (tmp_path / "run0").read_text().split()[1] == os.environ.get("OMP_NUM_THREADS", "1")
+
+
+@pytest.mark.usefixtures("connected")
+def test_another_address_than_the_process_has(tmp_path):
+    with pytest.raises(FaninError, match="is connected to the Ray cluster .* already"):
+        run_study(case(LINE, blobs()), Told(tmp_path), executor=RayExecutor("10.0.0.1:6379"))
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_network_that_cannot_be_sent(tmp_path):
+    lock = threading.Lock()
+    task = case(lambda: lock, blobs(), loss="cross_entropy")
+    with pytest.raises(FaninError, match=r"cannot be sent.*build what it holds inside"):
+        run_study(task, Told(tmp_path), executor=RayExecutor())
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_node_that_goes_and_one_that_comes(two_nodes, tmp_path):
+    trainer, task = Told(tmp_path), case(LINE, blobs(), repeats=6)
+    (tmp_path / "wait").touch()
+
+    def change():
+        until(lambda: trainer.begun(1) and trainer.begun(2))
+        (gone, *_) = two_nodes.worker_nodes
+        two_nodes.remove_node(gone, allow_graceful=False)
+        two_nodes.add_node(num_cpus=1)
+        two_nodes.add_node(num_cpus=1)
+        until(lambda: trainer.begun(3))
+        (tmp_path / "wait").unlink()
+
+    changer = threading.Thread(target=change)
+    changer.start()
+    study = run_study(task, trainer, executor=RayExecutor())
+    changer.join()
+    np.testing.assert_array_equal(study.dataset["loss"][0, :, -1], range(1, 7))
+    assert len(trainer.begun(1)) + len(trainer.begun(2)) >= 3
+
+
+@pytest.mark.slow
+def test_the_command_line_starts_a_ray_of_its_own_and_ends_it(tmp_path):
+    command = [sys.executable, "-m", "fanin", "compare", "--network", "4-3", "--data", "iris"]
+    command += ["--schemes", "zeros,he_normal", "--repeats", "3", "--epochs", "1", "--json"]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    alone, ours = (
+        subprocess.run(
+            [*command, *more], capture_output=True, text=True, check=True, env=environment
+        )
+        for more in ([], ["--ray", "local"])
+    )
+    assert ours.stdout == alone.stdout
+    assert ours.stderr == ""
