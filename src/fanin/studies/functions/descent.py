@@ -275,7 +275,9 @@ def descend(
                 share=proportion(count, starts),
             )
         )
-    as_low = sum(valley.value <= order[0].value + EQUAL * (1 + abs(valley.value)) for valley in order)
+    as_low = sum(
+        valley.value <= order[0].value + EQUAL * (1 + abs(valley.value)) for valley in order
+    )
     chance = proportion(sum(minimum.runs for minimum in minima[:as_low]), starts)
     (later_place,) = _places(ground, later)
     walk = Walk(

@@ -191,7 +191,9 @@ def _lost_because(descent: "Descent") -> str:
     exact = descent.function.polynomial
     rate = descent.rate
     if exact is not None and len(exact) == 3 and exact[2] > 0:
-        return f"The rate {_x(rate)} is above {_x(float(1 / exact[2]))}, so every step goes farther."
+        return (
+            f"The rate {_x(rate)} is above {_x(float(1 / exact[2]))}, so every step goes farther."
+        )
     return (
         f"Either f falls without end there, or it is not defined, or the rate {_x(rate)} is too "
         "large."
