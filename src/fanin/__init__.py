@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fanin import torch as torch
     from fanin.checks import Report as Report
     from fanin.recipes import Plan as Plan
+    from fanin.studies.restart import Restart as Restart
     from fanin.studies.study import Study as Study
     from fanin.verbs.blame import blame as blame
     from fanin.verbs.check import check as check
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from fanin.verbs.lock import diff as diff
     from fanin.verbs.lock import lock as lock
     from fanin.verbs.plan import plan as plan
+    from fanin.verbs.restart import restart as restart
+    from fanin.verbs.restart import restart_function as restart_function
 
     __version__: str
 
 _NAMES = {
     "Plan": "fanin.recipes",
     "Report": "fanin.checks",
+    "Restart": "fanin.studies.restart",
     "Study": "fanin.studies.study",
     "blame": "fanin.verbs.blame",
     "check": "fanin.verbs.check",
@@ -43,6 +47,8 @@ _NAMES = {
     "init_": "fanin.verbs.init",
     "lock": "fanin.verbs.lock",
     "plan": "fanin.verbs.plan",
+    "restart": "fanin.verbs.restart",
+    "restart_function": "fanin.verbs.restart",
 }
 _ROOMS = frozenset({"checks", "draws", "recipes", "schemes", "studies", "theory", "torch"})
 
@@ -50,6 +56,7 @@ __all__ = [
     "FaninError",
     "Plan",
     "Report",
+    "Restart",
     "Study",
     "__version__",
     "blame",
@@ -63,6 +70,8 @@ __all__ = [
     "lock",
     "plan",
     "recipes",
+    "restart",
+    "restart_function",
     "schemes",
     "theory",
 ]

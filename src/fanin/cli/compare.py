@@ -1,6 +1,5 @@
 """The command `fanin compare`."""
 
-import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -10,7 +9,7 @@ import typer
 
 from fanin.cli.load import is_reference, load_builder
 from fanin.cli.rules import read_rules
-from fanin.errors import FaninError
+from fanin.cli.writable import check_writable
 
 
 def compare(
@@ -76,7 +75,7 @@ def compare(
     from fanin.verbs.compare import compare as run
 
     if html is not None:
-        _check_writable(html)
+        check_writable(html, "--html")
     columns = [name.strip() for name in target.split(",")] if target is not None else None
     # A person's own code may print; only the result belongs on stdout.
     with redirect_stdout(sys.stderr):
@@ -110,14 +109,3 @@ def compare(
         write(sys.stderr, f"wrote {html}\n")
     if study.stopped:
         raise typer.Exit(130 if study.failure is None else 1)
-
-
-def _check_writable(html: Path) -> None:
-    """Whoever waits for an hour of training wants to have been told before."""
-    if html.is_dir():
-        raise FaninError(f"--html: {html} is a folder: name a file in it")
-    folder = html.absolute().parent
-    if not folder.is_dir():
-        raise FaninError(f"--html: there is no folder {html.parent} to write {html.name} to")
-    if not os.access(html if html.exists() else folder, os.W_OK):
-        raise FaninError(f"--html: no permission to write {html}")

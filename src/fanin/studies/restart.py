@@ -83,7 +83,8 @@ class Worth:
         needed: Starts for a chance of 99 % that one of them does.
         found: How many of all starts are known to reach it, those that were kept included.
         starts: All starts of the scheme.
-        cut: Controls that reached it although the halving had given them up.
+        survivors: Starts that no cut gave up.
+        survived: How many of these reached it.
         diverged: Controls whose loss is no longer finite.
         median: Median final loss of the controls.
     """
@@ -95,7 +96,8 @@ class Worth:
     needed: Estimate
     found: int
     starts: int
-    cut: int
+    survivors: int
+    survived: int
     diverged: int
     median: Estimate
 

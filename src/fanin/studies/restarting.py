@@ -288,6 +288,7 @@ def _worth(
     for index, scheme in enumerate(design.schemes):
         own = [place for place, trial in enumerate(trials) if trial.scheme == index]
         watched = [place for place in own if place in controls]
+        uncut = [place for place in own if not halving.cut[place]]
         known = [place for place in watched if not math.isnan(finals[place])]
         reached = int(there[known].sum())
         chance = proportion(reached, len(known))
@@ -300,7 +301,8 @@ def _worth(
                 needed=starts_needed(chance),
                 found=int(there[own].sum()),
                 starts=len(own),
-                cut=int((there[known] & (halving.cut[known] > 0)).sum()),
+                survivors=len(uncut),
+                survived=int(there[uncut].sum()),
                 diverged=int(np.isinf(finals[known]).sum()),
                 median=median(finals[known]),
             )

@@ -95,7 +95,7 @@ def compare(
     from fanin.studies.fits import check_fits
     from fanin.studies.run import run_study
 
-    names = _printed(schemes)
+    names = printed(schemes)
     if reach is not None and not math.isfinite(reach):
         raise FaninError(f"reach must be a loss, a finite number, got {reach}")
     rule = optimizer if isinstance(optimizer, Optimizer) else Optimizer.parse(optimizer, rate)
@@ -103,7 +103,7 @@ def compare(
         raise FaninError(f"two rates are given: {optimizer} and rate={rate}")
     wanted = Network.parse(network) if isinstance(network, str) else network
     if not isinstance(wanted, Network):
-        _check_builds(wanted)
+        check_builds(wanted)
     loaded = load(
         data, target=target, scale=scale, holdout=holdout, split_seed=split_seed, task=task
     )
@@ -111,7 +111,7 @@ def compare(
         epochs=epochs, steps=steps, n_train=len(loaded.train), batch_size=batch_size
     )
     fixed = Design(
-        network=str(wanted) if isinstance(wanted, Network) else _name_of(wanted),
+        network=str(wanted) if isinstance(wanted, Network) else name_of(wanted),
         data=str(loaded),
         schemes=names,
         repeats=repeats,
@@ -123,17 +123,17 @@ def compare(
         points=schedule.points,
         loss=check_fits(wanted, loaded, loss)
         if isinstance(wanted, Network)
-        else _loss_of(loaded, loss),
+        else loss_of(loaded, loss),
     )
     single = {name: str(as_scheme(scheme)) for name, scheme in (rules or {}).items()}
     job = Task(fixed, loaded, wanted, single)
     total = len(names) * len(fixed.runs) * fixed.steps
     with Progress(total, "training steps", quiet=quiet) as progress:
-        study = run_study(job, _trainer(), progress.advance)
+        study = run_study(job, engine(), progress.advance)
     return replace(study, target=reach)
 
 
-def _printed(schemes: Schemes) -> tuple[str, ...]:
+def printed(schemes: Schemes) -> tuple[str, ...]:
     if isinstance(schemes, str):
         listed: Iterable[str | Scheme] = split_calls(schemes)
     elif isinstance(schemes, Scheme):
@@ -143,7 +143,7 @@ def _printed(schemes: Schemes) -> tuple[str, ...]:
     return tuple(str(as_recipe(scheme)) for scheme in listed)
 
 
-def _check_builds(network: object) -> None:
+def check_builds(network: object) -> None:
     """A model can be called too, but calling it is not building it."""
     if not callable(network) or (hasattr(network, "forward") and not isinstance(network, type)):
         raise FaninError(
@@ -152,21 +152,21 @@ def _check_builds(network: object) -> None:
         )
 
 
-def _name_of(build: Callable[[], Any]) -> str:
+def name_of(build: Callable[[], Any]) -> str:
     return str(getattr(build, "__qualname__", type(build).__name__))
 
 
-def _loss_of(data: Data, loss: str | None) -> Loss:
+def loss_of(data: Data, loss: str | None) -> Loss:
     """A function's outputs are unknown before it runs; one logit per class is the usual."""
     if loss is not None:
         return check_loss(loss)
     return "cross_entropy" if data.classes else "mse"
 
 
-def _trainer() -> Trainer:
+def engine() -> Trainer:
     if "torch" not in sys.modules and importlib.util.find_spec("torch") is None:
         raise MissingExtra(
-            'fanin.compare trains with PyTorch, which is not installed: pip install "fanin[torch]"'
+            'This trains with PyTorch, which is not installed: pip install "fanin[torch]"'
         )
     from fanin.torch.trainer import TorchTrainer
 
