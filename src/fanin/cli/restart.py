@@ -1,6 +1,8 @@
 """The command `fanin restart`."""
 
+import inspect
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +14,13 @@ from fanin.cli.rules import read_rules
 from fanin.cli.writable import check_writable
 from fanin.errors import FaninError
 
+OF_A_FUNCTION = frozenset(
+    {"function", "start", "scheme", "starts", "steps", "rate", "seed", "json", "quiet"}
+)
+"""The options that go with --function."""
+
 
 def restart(
-    context: typer.Context,
     network: Annotated[
         str | None,
         typer.Option(help='A line such as "2-2-1 tanh", or a function that builds a model.'),
@@ -89,12 +95,12 @@ def restart(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Train from many starts, keep the best, and say what the chance of one start is."""
+    given = dict(locals())
     from fanin.reports.terminal import show, write
     from fanin.verbs import restart as verb
 
     if function is not None:
-        _only_these(context, "function", "start", "scheme", "starts", "steps", "rate", "seed",
-                    "json", "quiet")  # fmt: skip
+        _only_these(given)
         descent = verb.restart_function(
             function,
             start=start,
@@ -161,15 +167,15 @@ def restart(
         raise typer.Exit(130)
 
 
-def _only_these(context: typer.Context, *known: str) -> None:
+def _only_these(given: Mapping[str, object]) -> None:
     """Refuse options that a function has no use for, instead of leaving them without effect."""
-    given = [
-        name
-        for name in context.params
-        if name not in known
-        and (source := context.get_parameter_source(name)) is not None
-        and source.name == "COMMANDLINE"
+    defaults = inspect.signature(restart).parameters
+    others = [
+        f"--{name.replace('_', '-')}"
+        for name, value in given.items()
+        if name not in OF_A_FUNCTION and value != defaults[name].default
     ]
-    if given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise FaninError(f"{options} cannot go with --function, which has no network and no data")
+    if others:
+        raise FaninError(
+            f"{', '.join(others)} cannot go with --function, which has no network and no data"
+        )

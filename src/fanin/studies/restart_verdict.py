@@ -8,10 +8,15 @@ would have done as well.
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fanin.calls import split_calls
+from fanin.errors import FaninError
 from fanin.reports.document import Document, Table, between, counted, figure, listed
 from fanin.studies.chances import SURE
-from fanin.studies.statistics import STUCK_MARGIN, Estimate, proportion
+from fanin.studies.fits import ABSORBED
+from fanin.studies.grammar import Network
+from fanin.studies.statistics import STUCK_MARGIN, Estimate, late_fall, proportion
 
 if TYPE_CHECKING:
     from fanin.studies.restart import Minimum, Restart, Worth
@@ -55,12 +60,14 @@ def sentences(restart: "Restart") -> list[str]:
         return ["Every start diverged: no start is better than another. A smaller rate may help."]
     if restart.stopped and not restart.minima:
         return [
-            f"Stopped by hand: the best start so far has the loss {figure(best.loss)}, and no "
-            "start has gone to the end, so nothing can be said of their chance.",
+            (
+                f"Stopped by hand: the best start so far has the loss {figure(best.loss)}, and no "
+                "start has gone to the end, so nothing can be said of their chance."
+            ),
             _best(restart),
         ]
     said = [_answer(restart), *_why(restart), *_others(restart)]
-    return [*said, *_long(restart), *_cuts(restart), _best(restart)]
+    return [*said, *_long(restart), *_cuts(restart), *_falling(restart), _best(restart)]
 
 
 def _answer(restart: "Restart") -> str:
@@ -80,8 +87,10 @@ def _answer(restart: "Restart") -> str:
     if worth.reached == worth.controls:
         same = len([minimum for minimum in restart.minima if minimum.controls]) == 1
         where = "ends in the same minimum" if same else f"reaches {target}"
+        convex = "a network without hidden layers has a convex loss, and " * _convex(restart)
         return (
-            f"Restarting is pointless: every one of {counted(worth.controls, 'control')} {where}, "
+            f"Restarting is pointless: {convex}every one of "
+            f"{counted(worth.controls, 'control')} {where}, "
             f"so at least {worth.chance.low * 100:.0f} % of all starts do; one is enough."
         )
     if worth.reached == 0:
@@ -105,8 +114,10 @@ def _why(restart: "Restart") -> list[str]:
         return []
     are = "is" if count == 1 else "are"
     return [
-        f"{count} of {total} controls {are} stuck no better than the best constant guess, loss "
-        f"{figure(restart.baseline)}."
+        (
+            f"{count} of {total} controls {are} stuck no better than the best constant guess, loss "
+            f"{figure(restart.baseline)}."
+        )
     ]
 
 
@@ -135,10 +146,11 @@ def _long(restart: "Restart") -> list[str]:
     end = restart.design.steps
     late = sum(end < arrival < math.inf for arrival in long.arrivals)
     said = (
-        f"One long run at equal cost, {long.steps} steps: {long.reached} of "
-        f"{counted(long.runs, 'control')} that went on reached the same loss, "
-        f"{long.reached - late} of them within the first {end} steps"
+        f"Single runs at equal cost, {long.steps} steps each: {long.reached} of {long.runs} "
+        "reached the same loss"
     )
+    if long.reached:
+        said += f", {long.reached - late} of them within the first {end} steps"
     lower = min(long.losses)
     if long.reached == long.runs:
         verdict = "here waiting does as well as restarting" if late else "no one had to wait"
@@ -164,9 +176,38 @@ def _cuts(restart: "Restart") -> list[str]:
         chose = "worse than chance would"
     name = f" of {worth.scheme}" if len(restart.worth) > 1 else ""
     return [
-        f"The cuts chose {chose}: {worth.survived} of the {worth.survivors} starts{name} that they "
-        f"left arrive, and of the controls, which nobody chose, {worth.reached} of "
-        f"{worth.controls}."
+        (
+            f"The cuts chose {chose}: {worth.survived} of the {worth.survivors} starts{name} that they "
+            f"left arrive, and of the controls, which nobody chose, {worth.reached} of "
+            f"{worth.controls}."
+        )
+    ]
+
+
+def _convex(restart: "Restart") -> bool:
+    """Whether the loss is known to be convex: linear in the weights, with a loss that bends up."""
+    try:
+        network = Network.parse(restart.design.network)
+    except FaninError:  # a function builds it
+        return False
+    return not network.hidden_sizes and network.output in {
+        "linear",
+        ABSORBED.get(restart.design.loss, "linear"),
+    }
+
+
+def _falling(restart: "Restart") -> list[str]:
+    curves = restart.curves[0, list(restart.controls)]
+    falls = np.nan_to_num(late_fall(curves, np.asarray(restart.points)))
+    falling = int((falls > STUCK_MARGIN * restart.baseline).sum())
+    if 2 * falling < len(restart.controls):
+        return []
+    return [
+        (
+            f"{falling} of {len(restart.controls)} controls were still falling when the training "
+            "ended: they are on their way, not at a minimum, and a longer training may tell another "
+            "story."
+        )
     ]
 
 
@@ -246,7 +287,9 @@ def _worth(restart: "Restart") -> Table:
             between(*map(_count, (worth.needed.value, worth.needed.low, worth.needed.high))),
             f"{worth.found} of {worth.starts}",
             str(worth.diverged),
-            between(*(figure(e) for e in (worth.median.value, worth.median.low, worth.median.high))),
+            between(
+                *(figure(e) for e in (worth.median.value, worth.median.low, worth.median.high))
+            ),
         )
         for worth in restart.worth
     )
@@ -261,9 +304,7 @@ def _worth(restart: "Restart") -> Table:
             "of all starts, a lower bound, as those given up might have arrived too."
         ),
     )
-    return Table(
-        "What a start is worth", (*columns, "diverged", "median of controls"), rows, notes
-    )
+    return Table("What a start is worth", (*columns, "diverged", "median of controls"), rows, notes)
 
 
 def _race(restart: "Restart") -> Table:

@@ -97,8 +97,17 @@ def restart(
         MissingExtra: PyTorch, or a library of the extra ``study``, is not installed.
 
     Example:
-        >>> result = restart("2-2-1 tanh", "xor", scheme="glorot_normal", starts=12, rate=0.5,
-        ...     batch_size=4, steps=60, long_runs=0, quiet=True)
+        >>> result = restart(
+        ...     "2-2-1 tanh",
+        ...     "xor",
+        ...     scheme="glorot_normal",
+        ...     starts=12,
+        ...     rate=0.5,
+        ...     batch_size=4,
+        ...     steps=60,
+        ...     long_runs=0,
+        ...     quiet=True,
+        ... )
         >>> result.weights["layers.0.weight"].shape
         (2, 2)
     """
@@ -154,9 +163,7 @@ def restart(
         raise FaninError(f"{trainer.name} cannot hold a race of many starts: install fanin[torch]")
     total = search.steps + search.long_runs * max(0, search.steps - fixed.steps)
     with Progress(total, "training steps", quiet=quiet) as progress:
-        return run_restart(
-            Task(fixed, loaded, wanted, single), trainer, search, progress.advance
-        )
+        return run_restart(Task(fixed, loaded, wanted, single), trainer, search, progress.advance)
 
 
 def restart_function(

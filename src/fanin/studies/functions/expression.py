@@ -123,8 +123,11 @@ class Function:
         Returns:
             Value and derivatives there; nan or inf where there are none.
         """
+        places = np.asarray(x, dtype=np.float64)
         with np.errstate(all="ignore"):
-            return self.term.at(np.asarray(x, dtype=np.float64))
+            jet = self.term.at(places.reshape(-1))  # NumPy makes numbers of arrays without axes
+        parts = (jet.value, jet.slope, jet.bend)
+        return Jet(*(part.reshape(places.shape) for part in parts))
 
     def __str__(self) -> str:
         return self.text

@@ -46,8 +46,10 @@ def _answer(descent: "Descent") -> list[str]:
     if not descent.minima:
         low, high = descent.landscape.low, descent.landscape.high
         return [
-            f"Restarting is pointless: f has no minimum between {_x(low)} and {_x(high)}, where "
-            "the runs went."
+            (
+                f"Restarting is pointless: f has no minimum between {_x(low)} and {_x(high)}, where "
+                "the runs went."
+            )
         ]
     lowest, others = descent.minima[: descent.as_low], descent.minima[descent.as_low :]
     best, runs = lowest[0], sum(minimum.runs for minimum in lowest)
@@ -175,9 +177,11 @@ def _rate(descent: "Descent") -> list[str]:
     if exact is not None and len(exact) == 3 and exact[2] > 0:
         bend = float(2 * exact[2])
         return [
-            f"The rate decides the rest: a step multiplies the distance to the minimum by 1 - "
-            f"{_x(bend)} rate, here {_x(1 - bend * descent.rate)}; a rate above {_x(2 / bend)} "
-            f"diverges from every start, and {_x(1 / bend)} arrives in one step."
+            (
+                f"The rate decides the rest: a step multiplies the distance to the minimum by 1 - "
+                f"{_x(bend)} rate, here {_x(1 - bend * descent.rate)}; a rate above {_x(2 / bend)} "
+                f"diverges from every start, and {_x(1 / bend)} arrives in one step."
+            )
         ]
     known = [minimum for minimum in descent.minima if not math.isnan(minimum.largest_rate)]
     above = [minimum for minimum in known if descent.rate > minimum.largest_rate]
@@ -220,8 +224,10 @@ def _minima(descent: "Descent") -> Table:
         columns=("x", "f(x)", "starts", "share of starts", "arrived", "largest rate"),
         rows=tuple(rows),
         notes=(
-            "starts: runs that end in the valley of the minimum; share with its 95 % Wilson "
-            "interval. arrived: of these, how many are within 1 % of the ground looked at.",
+            (
+                "starts: runs that end in the valley of the minimum; share with its 95 % Wilson "
+                "interval. arrived: of these, how many are within 1 % of the ground looked at."
+            ),
             "largest rate: above 2 / f'' no run settles at the minimum.",
         ),
     )
