@@ -55,7 +55,7 @@ def test_the_controls_are_those_of_a_slow_loop():
 
 @pytest.mark.slow
 def test_what_is_not_solved_gets_two_corners_right_and_guesses_two():
-    """The other ends of XOR cannot tell two of the points apart: half of the loss is left, ln 2 / 2.
+    """The other ends of XOR cannot tell two of the points apart: half the loss is left, ln 2 / 2.
 
     It is approached from above as the corners that are right saturate.
     """

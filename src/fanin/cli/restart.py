@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from fanin.cli.load import is_reference, load_builder
 from fanin.cli.rules import read_rules
 from fanin.cli.writable import check_writable
 from fanin.errors import FaninError
+
+if TYPE_CHECKING:
+    from fanin.studies.functions.descent import Descent
+    from fanin.studies.restart import Restart
 
 OF_A_FUNCTION = frozenset(
     {"function", "start", "scheme", "starts", "steps", "rate", "seed", "json", "quiet"}
@@ -96,7 +100,7 @@ def restart(
 ) -> None:
     """Train from many starts, keep the best, and say what the chance of one start is."""
     given = dict(locals())
-    from fanin.reports.terminal import show, write
+    from fanin.reports.terminal import write
     from fanin.verbs import restart as verb
 
     if function is not None:
@@ -111,12 +115,7 @@ def restart(
             seed=seed,
             quiet=quiet,
         )
-        if json:
-            write(sys.stdout, descent.to_json() + "\n")
-        else:
-            show(descent.document(), sys.stdout)
-        if descent.stopped:
-            raise typer.Exit(130)
+        _tell(descent, json=json)
         return
     if network is None or data is None or scheme is None:
         raise FaninError(
@@ -155,14 +154,20 @@ def restart(
             rules=read_rules(rule or []),
             quiet=quiet,
         )
-    if json:
-        write(sys.stdout, result.to_json() + "\n")
-    else:
-        show(result.document(), sys.stdout)
     for path, keep in ((save, result.save), (html, result.save_html)):
         if path is not None:
             keep(path)
             write(sys.stderr, f"wrote {path}\n")
+    _tell(result, json=json)
+
+
+def _tell(result: "Restart | Descent", *, json: bool) -> None:
+    from fanin.reports.terminal import show, write
+
+    if json:
+        write(sys.stdout, result.to_json() + "\n")
+    else:
+        show(result.document(), sys.stdout)
     if result.stopped:
         raise typer.Exit(130)
 

@@ -177,8 +177,8 @@ def _cuts(restart: "Restart") -> list[str]:
     name = f" of {worth.scheme}" if len(restart.worth) > 1 else ""
     return [
         (
-            f"The cuts chose {chose}: {worth.survived} of the {worth.survivors} starts{name} that they "
-            f"left arrive, and of the controls, which nobody chose, {worth.reached} of "
+            f"The cuts chose {chose}: {worth.survived} of the {worth.survivors} starts{name} "
+            f"that they left arrive, and of the controls, which nobody chose, {worth.reached} of "
             f"{worth.controls}."
         )
     ]
@@ -205,8 +205,8 @@ def _falling(restart: "Restart") -> list[str]:
     return [
         (
             f"{falling} of {len(restart.controls)} controls were still falling when the training "
-            "ended: they are on their way, not at a minimum, and a longer training may tell another "
-            "story."
+            "ended: they are on their way, not at a minimum, and a longer training may tell "
+            "another story."
         )
     ]
 
@@ -322,7 +322,7 @@ def _race(restart: "Restart") -> Table:
             if len(restart.rungs) > 1
             else "Every start went to the end: nothing was cut."
         ),
-        f"Cost: {restart.spent} steps in all, controls included, as many as {whole:.0f} whole runs.",
+        f"Cost: {restart.spent} steps, controls included, as many as {whole:.0f} whole runs.",
     )
     return Table("The race", ("rung", "steps", "starts", "kept"), tuple(rows), notes)
 

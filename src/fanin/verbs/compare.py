@@ -134,6 +134,14 @@ def compare(
 
 
 def printed(schemes: Schemes) -> tuple[str, ...]:
+    """Print every scheme in full.
+
+    Args:
+        schemes: What a verb was given.
+
+    Returns:
+        One text for each.
+    """
     if isinstance(schemes, str):
         listed: Iterable[str | Scheme] = split_calls(schemes)
     elif isinstance(schemes, Scheme):
@@ -153,6 +161,7 @@ def check_builds(network: object) -> None:
 
 
 def name_of(build: Callable[[], Any]) -> str:
+    """Name a function that builds a network."""
     return str(getattr(build, "__qualname__", type(build).__name__))
 
 
@@ -164,6 +173,14 @@ def loss_of(data: Data, loss: str | None) -> Loss:
 
 
 def engine() -> Trainer:
+    """Choose the engine that trains.
+
+    Returns:
+        The engine.
+
+    Raises:
+        MissingExtra: PyTorch is not installed.
+    """
     if "torch" not in sys.modules and importlib.util.find_spec("torch") is None:
         raise MissingExtra(
             'This trains with PyTorch, which is not installed: pip install "fanin[torch]"'

@@ -152,7 +152,7 @@ def is_convex(coefficients: Polynomial) -> bool:
 
 
 def _bend(function: Function, x: float, near: float) -> float:
-    """The second derivative, unless it vanishes beside those around it, as that of x^4 does at 0."""
+    """The second derivative, unless it vanishes beside those around it, as for x^4 at 0."""
     there = float(function(x).bend)
     around = float(np.nanmax(np.abs(function(np.array([x - near, x + near])).bend)))
     return there if np.isfinite(there) and there > 1e-3 * around else float("nan")

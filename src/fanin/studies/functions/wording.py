@@ -47,8 +47,8 @@ def _answer(descent: "Descent") -> list[str]:
         low, high = descent.landscape.low, descent.landscape.high
         return [
             (
-                f"Restarting is pointless: f has no minimum between {_x(low)} and {_x(high)}, where "
-                "the runs went."
+                f"Restarting is pointless: f has no minimum between {_x(low)} and {_x(high)}, "
+                "where the runs went."
             )
         ]
     lowest, others = descent.minima[: descent.as_low], descent.minima[descent.as_low :]
@@ -102,7 +102,7 @@ def _answer(descent: "Descent") -> list[str]:
 
 
 def _leaps(descent: "Descent") -> bool:
-    """Whether the steps are so large that they only leap from one side of a minimum to the other."""
+    """Whether the steps only leap from one side of a minimum to the other."""
     return descent.rate >= descent.minima[0].largest_rate
 
 
