@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fanin import torch as torch
     from fanin.checks import Report as Report
     from fanin.recipes import Plan as Plan
+    from fanin.studies.restart import Restart as Restart
     from fanin.studies.store import open_study as open_study
     from fanin.studies.study import Study as Study
     from fanin.verbs.blame import blame as blame
@@ -29,12 +30,15 @@ if TYPE_CHECKING:
     from fanin.verbs.lock import diff as diff
     from fanin.verbs.lock import lock as lock
     from fanin.verbs.plan import plan as plan
+    from fanin.verbs.restart import restart as restart
+    from fanin.verbs.restart import restart_function as restart_function
 
     __version__: str
 
 _NAMES = {
     "Plan": "fanin.recipes",
     "Report": "fanin.checks",
+    "Restart": "fanin.studies.restart",
     "Study": "fanin.studies.study",
     "blame": "fanin.verbs.blame",
     "check": "fanin.verbs.check",
@@ -45,6 +49,8 @@ _NAMES = {
     "lock": "fanin.verbs.lock",
     "open_study": "fanin.studies.store",
     "plan": "fanin.verbs.plan",
+    "restart": "fanin.verbs.restart",
+    "restart_function": "fanin.verbs.restart",
 }
 _ROOMS = frozenset({"checks", "draws", "recipes", "schemes", "studies", "theory", "torch"})
 
@@ -52,6 +58,7 @@ __all__ = [
     "FaninError",
     "Plan",
     "Report",
+    "Restart",
     "Study",
     "__version__",
     "blame",
@@ -66,6 +73,8 @@ __all__ = [
     "open_study",
     "plan",
     "recipes",
+    "restart",
+    "restart_function",
     "schemes",
     "theory",
 ]

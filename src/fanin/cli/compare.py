@@ -1,6 +1,5 @@
 """The command `fanin compare`."""
 
-import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -10,7 +9,7 @@ import typer
 
 from fanin.cli.load import is_reference, load_builder
 from fanin.cli.rules import read_rules
-from fanin.errors import FaninError
+from fanin.cli.writable import check_writable
 
 
 def compare(
@@ -107,7 +106,7 @@ def compare(
     from fanin.verbs.compare import compare as run
 
     if html is not None:
-        check_writable(html)
+        check_writable(html, "--html")
     executor = None
     if ray is not None:
         from fanin.studies.cluster import RayExecutor
@@ -152,21 +151,3 @@ def compare(
         write(sys.stderr, f"wrote {html}\n")
     if study.stopped:
         raise typer.Exit(130 if study.failure is None else 1)
-
-
-def check_writable(html: Path) -> None:
-    """Make sure that a report can be written, which an hour later would be late to hear.
-
-    Args:
-        html: The file to write.
-
-    Raises:
-        FaninError: It is a folder, or it may not be written.
-    """
-    if html.is_dir():
-        raise FaninError(f"--html: {html} is a folder: name a file in it")
-    folder = html.absolute().parent
-    if not folder.is_dir():
-        raise FaninError(f"--html: there is no folder {html.parent} to write {html.name} to")
-    if not os.access(html if html.exists() else folder, os.W_OK):
-        raise FaninError(f"--html: no permission to write {html}")

@@ -18,6 +18,7 @@ from fanin.cli.explain import explain
 from fanin.cli.init import init
 from fanin.cli.lock import diff, lock
 from fanin.cli.plan import plan
+from fanin.cli.restart import restart
 from fanin.cli.studies import export, list_, repair, show
 from fanin.errors import FaninError
 
@@ -55,7 +56,7 @@ def _ending(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _command in (blame, check, compare, diff, explain, init, lock, plan):
+for _command in (blame, check, compare, diff, explain, init, lock, plan, restart):
     app.command()(_ending(_command))
 
 studies = typer.Typer(

@@ -30,13 +30,13 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
 ) -> None:
     """Show the report of a study, finished or not."""
-    from fanin.cli.compare import check_writable
+    from fanin.cli.writable import check_writable
     from fanin.reports.terminal import show as draw
     from fanin.reports.terminal import write
     from fanin.studies.store import open_study
 
     if html is not None:
-        check_writable(html)
+        check_writable(html, "--html")
     study = open_study(path)
     if json:
         write(sys.stdout, study.to_json() + "\n")

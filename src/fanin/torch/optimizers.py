@@ -51,6 +51,26 @@ class Updater:
                 self._update(weight, weight.grad, state, self._rule, self._steps)
                 weight.grad = None
 
+    def state(self) -> tuple[int, list[Tensor]]:
+        """Tell what is remembered.
+
+        Returns:
+            The steps taken, and the tensors themselves, those of a parameter one after the other.
+        """
+        return self._steps, [values for _, state in self._states for values in state]
+
+    @torch.no_grad()
+    def resume(self, steps: int, memory: Sequence[Tensor]) -> None:
+        """Remember what another updater of the same rule has.
+
+        Args:
+            steps: The steps taken.
+            memory: Tensors in the order of `state`, of the shapes of these parameters.
+        """
+        self._steps = steps
+        for own, values in zip(self.state()[1], memory, strict=True):
+            own.copy_(values)
+
 
 def _sgd(w: Tensor, g: Tensor, state: Sequence[Tensor], rule: Optimizer, step: int) -> None:
     del state, step

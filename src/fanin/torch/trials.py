@@ -86,6 +86,15 @@ class Trials:
         finally:
             self._module.train()
 
+    def state(self) -> Starts:
+        """Tell where each training is.
+
+        Returns:
+            The tensors themselves and not copies, of shape (repeats, schemes, ...).
+        """
+        parameters = {name: values.detach() for name, values in self._parameters.items()}
+        return Starts(parameters, self._buffers)
+
     def _call(
         self, parameters: Tensors, buffers: Tensors, features: Tensor
     ) -> tuple[Tensor, Tensors]:

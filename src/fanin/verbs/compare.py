@@ -5,26 +5,17 @@ steps, and within a repeat the order of the data. The repeats differ in their se
 owes to luck is measured and not guessed.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fanin.calls import split_calls
 from fanin.errors import FaninError, need
 from fanin.recipes import as_recipe
-from fanin.schemes import Scheme, as_scheme
-from fanin.studies.data import Data
-from fanin.studies.design import Design, Loss, check_loss, plan_points
+from fanin.schemes import Scheme
 from fanin.studies.executor import Executor
-from fanin.studies.grammar import Network
 from fanin.studies.optimizer import Optimizer
 from fanin.studies.study import Study
-from fanin.studies.trainer import Task
-from fanin.verbs.engine import is_jax_model, trainer_for
-
-Schemes = str | Scheme | Iterable[str | Scheme]
-"""Schemes as a comma-separated text, one scheme, or several of either."""
+from fanin.verbs.preparing import Schemes, check_reach, prepare, printed
 
 
 def compare(
@@ -111,49 +102,35 @@ def compare(
     """
     need("xarray", extra="study", purpose="fanin.compare")
     from fanin.reports.progress import Progress
-    from fanin.studies.data import load
     from fanin.studies.figures import check_reference
-    from fanin.studies.fits import check_fits
     from fanin.studies.run import run_study
 
-    names = _printed(schemes)
-    reference = None if baseline is None else str(as_recipe(baseline))
-    check_reference(reference, names)
+    check_reach(reach)
     workers = _executor(executor)
-    if reach is not None and not math.isfinite(reach):
-        raise FaninError(f"reach must be a loss, a finite number, got {reach}")
-    rule = optimizer if isinstance(optimizer, Optimizer) else Optimizer.parse(optimizer, rate)
-    if isinstance(optimizer, Optimizer) and rate not in {None, optimizer.rate}:
-        raise FaninError(f"two rates are given: {optimizer} and rate={rate}")
-    wanted = Network.parse(network) if isinstance(network, str) else network
-    if not isinstance(wanted, Network) and not is_jax_model(wanted):
-        _check_builds(wanted)
-    loaded = load(
-        data, target=target, scale=scale, holdout=holdout, split_seed=split_seed, task=task
-    )
-    schedule = plan_points(
-        epochs=epochs, steps=steps, n_train=len(loaded.train), batch_size=batch_size
-    )
-    fixed = Design(
-        network=str(wanted) if isinstance(wanted, Network) else _name_of(wanted),
-        data=str(loaded),
-        schemes=names,
+    reference = None if baseline is None else str(as_recipe(baseline))
+    check_reference(reference, printed(schemes))
+    job, trainer = prepare(
+        network,
+        data,
+        schemes=schemes,
         repeats=repeats,
         orders=orders,
         seed=seed,
-        optimizer=rule,
+        target=target,
+        scale=scale,
+        holdout=holdout,
+        split_seed=split_seed,
+        task=task,
+        optimizer=optimizer,
+        rate=rate,
         batch_size=batch_size,
-        steps=schedule.steps,
-        steps_per_epoch=schedule.steps_per_epoch,
-        points=schedule.points,
-        loss=check_fits(wanted, loaded, loss)
-        if isinstance(wanted, Network)
-        else _loss_of(loaded, loss),
+        epochs=epochs,
+        steps=steps,
+        loss=loss,
+        rules=rules,
+        engine=engine,
     )
-    single = {name: str(as_scheme(scheme)) for name, scheme in (rules or {}).items()}
-    job = Task(fixed, loaded, wanted, single)
-    trainer = trainer_for(wanted, names, single.values(), engine)
-    total = len(names) * len(fixed.runs) * fixed.steps
+    total = len(job.design.schemes) * len(job.design.runs) * job.design.steps
     with Progress(total, "training steps", quiet=quiet) as progress:
         return run_study(
             job,
@@ -168,16 +145,6 @@ def compare(
         )
 
 
-def _printed(schemes: Schemes) -> tuple[str, ...]:
-    if isinstance(schemes, str):
-        listed: Iterable[str | Scheme] = split_calls(schemes)
-    elif isinstance(schemes, Scheme):
-        listed = (schemes,)
-    else:
-        listed = schemes
-    return tuple(str(as_recipe(scheme)) for scheme in listed)
-
-
 def _executor(executor: str | Executor | None) -> Executor | None:
     if executor == "ray":
         from fanin.studies.cluster import RayExecutor
@@ -187,24 +154,3 @@ def _executor(executor: str | Executor | None) -> Executor | None:
     if isinstance(executor, str):
         raise FaninError(f'executor must be "ray" or an executor, got "{executor}"')
     return executor
-
-
-def _check_builds(network: object) -> None:
-    """A model can be called too, but calling it is not building it."""
-    if not callable(network) or (hasattr(network, "forward") and not isinstance(network, type)):
-        raise FaninError(
-            'network must be a line such as "4-8-1 relu" or a function without arguments that '
-            f"builds a model, got {type(network).__name__}; in place of a model pass lambda: model"
-        )
-
-
-def _name_of(network: Any) -> str:
-    build: Any = network.apply if is_jax_model(network) else network
-    return str(getattr(build, "__qualname__", type(build).__name__))
-
-
-def _loss_of(data: Data, loss: str | None) -> Loss:
-    """A function's outputs are unknown before it runs; one logit per class is the usual."""
-    if loss is not None:
-        return check_loss(loss)
-    return "cross_entropy" if data.classes else "mse"

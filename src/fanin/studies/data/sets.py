@@ -26,7 +26,7 @@ class _Shipped(NamedTuple):
 
 
 class _Generated(NamedTuple):
-    """A function of scikit-learn that makes a set, and its arguments with our defaults.
+    """A function that makes a set, of scikit-learn or ours, and its arguments with our defaults.
 
     The arguments have scikit-learn's names, but for `n` (n_samples) and `seed` (random_state).
     """
@@ -34,12 +34,15 @@ class _Generated(NamedTuple):
     function: str
     kind: Kind
     arguments: Mapping[str, Value]
+    module: str = "sklearn.datasets"
 
 
 def _generated(function: str, kind: Kind, **arguments: Value) -> _Generated:
     """300 examples unless asked otherwise, as in the lectures' exercise with the circles."""
     return _Generated(function, kind, {"n": 300, **arguments, "seed": 0})
 
+
+_CLASSICS = "fanin.studies.data.classics"
 
 _SHIPPED = {
     "iris": _Shipped("load_iris", "classification", "species"),
@@ -71,6 +74,12 @@ _GENERATED = {
     "friedman1": _generated("make_friedman1", "regression", n_features=10, noise=1.0),
     "friedman2": _generated("make_friedman2", "regression", noise=1.0),
     "friedman3": _generated("make_friedman3", "regression", noise=0.1),
+    "xor": _Generated(
+        "make_xor", "classification", {"n": 4, "noise": 0.0, "seed": 0}, module=_CLASSICS
+    ),
+    "spirals": _Generated(
+        "make_spirals", "classification", {"n": 194, "noise": 0.0, "seed": 0}, module=_CLASSICS
+    ),
 }
 
 
@@ -177,7 +186,8 @@ def _generate(call: Call, entry: _Generated) -> Table:
     name = f"{call.name}({printed})"
     size, seed = arguments.pop("n"), arguments.pop("seed")
     try:
-        features, target = _function(entry.function)(n_samples=size, random_state=seed, **arguments)
+        make = _function(entry.function, entry.module)
+        features, target = make(n_samples=size, random_state=seed, **arguments)
     except (TypeError, ValueError) as problem:
         raise FaninError(f"{name} cannot be made: {problem}") from None
     if not len(features):
@@ -191,12 +201,14 @@ def _generate(call: Call, entry: _Generated) -> Table:
         target=target,
         target_names=tuple(f"y{k}" for k in range(target.shape[1])) if many else (target_name,),
         kind=entry.kind,
+        # Four points are all there is of XOR: to hold one out is to take the problem away.
+        n_train=len(features) if call.name == "xor" and not arguments["noise"] else None,
     )
 
 
-def _function(name: str) -> Callable[..., Any]:
-    """Every set is a function of one module, called by name."""
-    function: Callable[..., Any] = getattr(importlib.import_module("sklearn.datasets"), name)
+def _function(name: str, module: str = "sklearn.datasets") -> Callable[..., Any]:
+    """Every set is a function of a module, called by name."""
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function
 
 
