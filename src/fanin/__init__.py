@@ -12,6 +12,7 @@ from fanin.errors import FaninError as FaninError
 if TYPE_CHECKING:
     from fanin import checks as checks
     from fanin import draws as draws
+    from fanin import jax as jax
     from fanin import recipes as recipes
     from fanin import schemes as schemes
     from fanin import studies as studies
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fanin.studies.restart import Restart as Restart
     from fanin.studies.store import open_study as open_study
     from fanin.studies.study import Study as Study
+    from fanin.studies.sweep import Sweep as Sweep
     from fanin.verbs.blame import blame as blame
     from fanin.verbs.check import check as check
     from fanin.verbs.compare import compare as compare
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from fanin.verbs.plan import plan as plan
     from fanin.verbs.restart import restart as restart
     from fanin.verbs.restart import restart_function as restart_function
+    from fanin.verbs.sweep import sweep as sweep
 
     __version__: str
 
@@ -40,6 +43,7 @@ _NAMES = {
     "Report": "fanin.checks",
     "Restart": "fanin.studies.restart",
     "Study": "fanin.studies.study",
+    "Sweep": "fanin.studies.sweep",
     "blame": "fanin.verbs.blame",
     "check": "fanin.verbs.check",
     "compare": "fanin.verbs.compare",
@@ -51,8 +55,9 @@ _NAMES = {
     "plan": "fanin.verbs.plan",
     "restart": "fanin.verbs.restart",
     "restart_function": "fanin.verbs.restart",
+    "sweep": "fanin.verbs.sweep",
 }
-_ROOMS = frozenset({"checks", "draws", "recipes", "schemes", "studies", "theory", "torch"})
+_ROOMS = frozenset({"checks", "draws", "jax", "recipes", "schemes", "studies", "theory", "torch"})
 
 __all__ = [
     "FaninError",
@@ -60,6 +65,7 @@ __all__ = [
     "Report",
     "Restart",
     "Study",
+    "Sweep",
     "__version__",
     "blame",
     "check",
@@ -76,6 +82,7 @@ __all__ = [
     "restart",
     "restart_function",
     "schemes",
+    "sweep",
     "theory",
 ]
 

@@ -154,11 +154,13 @@ def test_stretches_take_every_step_once(examples: int, batch_size: int, most: in
         steps=7,
         points=(0, 2, 3, 7),
     )
-    done = list(stretches(design, examples, most))
+    done = list(stretches(design, examples, most, 0, design.points[1:]))
     taken = [(s.epoch, s.first + k) for s in done for k in range(s.count)]
     assert taken == [divmod(step, per_epoch) for step in range(7)]
     assert {2, 3, 7} <= {s.stop for s in done}
     assert all(s.count <= most for s in done)
+    later = list(stretches(design, examples, most, 3, [7]))
+    assert [(s.epoch, s.first) for s in later] == [(s.epoch, s.first) for s in done if s.stop > 3]
     for s in done:
         assert s.whole == ((s.first + s.count) * batch_size <= examples)
 

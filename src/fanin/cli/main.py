@@ -20,6 +20,7 @@ from fanin.cli.lock import diff, lock
 from fanin.cli.plan import plan
 from fanin.cli.restart import restart
 from fanin.cli.studies import export, list_, repair, show
+from fanin.cli.sweep import sweep
 from fanin.errors import FaninError
 
 USAGE = 2
@@ -56,7 +57,7 @@ def _ending(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _command in (blame, check, compare, diff, explain, init, lock, plan, restart):
+for _command in (blame, check, compare, diff, explain, init, lock, plan, restart, sweep):
     app.command()(_ending(_command))
 
 studies = typer.Typer(

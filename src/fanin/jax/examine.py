@@ -15,6 +15,7 @@ import numpy as np
 
 from fanin.errors import FaninError
 from fanin.jax.networks import Function
+from fanin.jax.optimizers import MEMORIES
 from fanin.studies.fits import check_outputs
 from fanin.studies.trainer import Task
 
@@ -71,6 +72,29 @@ def examine(function: Function, task: Task) -> Cost:
         held += size
         work += size * _terms(equation)
     return Cost(max(1, held // batch[0]), max(1, work // batch[0]))
+
+
+def training_bytes(function: Function, task: Task, cost: Cost) -> int:
+    """Estimate the memory that one training takes.
+
+    Args:
+        function: The network.
+        task: What it is trained on, and by which rule.
+        cost: What an example takes.
+
+    Returns:
+        Bytes.
+    """
+    state = 4 * sum(math.prod(slot.shape) for slot in function.slots)
+    batch = min(task.design.batch_size, len(task.data.train))
+    # Value, gradient, a temporary of the update and what the rule remembers; the backward pass
+    # holds about as much as the forward pass has kept for it.
+    return state * (3 + MEMORIES[task.design.optimizer.name]) + 8 * cost.held * batch
+
+
+def order_bytes(task: Task) -> int:
+    """Estimate the memory that the data order of one epoch takes, words, order and batches."""
+    return 24 * len(task.data.train)
 
 
 def _array(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:

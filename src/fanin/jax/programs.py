@@ -1,4 +1,4 @@
-"""The compiled programs of a training: start, advance, measure.
+"""The compiled programs of a training: start, advance, measure, and what a network returns.
 
 All trainings of a chunk are one set of arrays with two leading axes, run and scheme. `vmap` runs
 the network over both, and a loop inside the program takes the steps, so that the host is asked for
@@ -66,11 +66,14 @@ class Programs:
             state afterwards.
         measure: From a state and examples to the sums of every metric over each part of the data,
             of shape (run, scheme, part).
+        outputs: From a state and features of shape (example, ...) to what the networks return, of
+            shape (run, scheme, example, output).
     """
 
     start: Callable[..., State]
     advance: Callable[..., State]
     measure: Callable[[State, Examples], dict[str, Array]]
+    outputs: Callable[[State, Array], Array]
 
 
 @lru_cache(maxsize=16)
@@ -160,7 +163,14 @@ def programs(
 
         return lax.scan(block, zero, examples)[0]
 
-    return Programs(jax.jit(start), jax.jit(advance, donate_argnums=0), jax.jit(measure))
+    def outputs(state: State, features: Array) -> Array:
+        def one(parameters: Arrays, buffers: Arrays) -> Array:
+            return function.forward(parameters, buffers, features, None)[0]
+
+        return jax.vmap(jax.vmap(one))(state.parameters, state.buffers)
+
+    compiled = (jax.jit(advance, donate_argnums=0), jax.jit(measure), jax.jit(outputs))
+    return Programs(jax.jit(start), *compiled)
 
 
 @partial(jax.jit, static_argnums=1)

@@ -1,6 +1,6 @@
 """How a training is cut into calls of the compiled program."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fanin.studies.design import Design
@@ -25,24 +25,26 @@ class Stretch:
     whole: bool
 
 
-def stretches(design: Design, examples: int, most: int) -> Iterator[Stretch]:
-    """Cut a training where an epoch ends, where it is measured, and before a call takes too long.
+def stretches(
+    design: Design, examples: int, most: int, begin: int, ends: Sequence[int]
+) -> Iterator[Stretch]:
+    """Cut steps where an epoch ends, where they are to stop, and before a call takes too long.
 
     Args:
         design: The study.
         examples: Training examples.
         most: Steps that a call may take.
+        begin: Steps taken before.
+        ends: Steps of the training at which to stop, rising, above `begin`.
 
     Yields:
-        The stretches in order, together every step of the design once.
+        The stretches in order, together every step from `begin` to the last end once.
     """
-    full, step, ends = examples // design.batch_size, 0, iter(design.points[1:])
-    end = next(ends)
-    while step < design.steps:
-        epoch, first = divmod(step, design.steps_per_epoch)
-        whole = first < full
-        count = min(full - first, end - step, most) if whole else 1
-        step += count
-        yield Stretch(epoch, first, count, step, whole)
-        if step == end:
-            end = next(ends, design.steps)
+    full, step = examples // design.batch_size, begin
+    for end in ends:
+        while step < end:
+            epoch, first = divmod(step, design.steps_per_epoch)
+            whole = first < full
+            count = min(full - first, end - step, most) if whole else 1
+            step += count
+            yield Stretch(epoch, first, count, step, whole)

@@ -4,7 +4,8 @@ Draws, steps and metrics are compiled; the host is asked for nothing between two
 the order of the next epoch. With several devices the runs are shared out between them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 
 import jax
 import numpy as np
@@ -13,17 +14,18 @@ from numpy.typing import NDArray
 from fanin.errors import FaninError
 from fanin.jax.cache import kept_programs
 from fanin.jax.devices import Placement
-from fanin.jax.examine import examine
+from fanin.jax.examine import examine, order_bytes, training_bytes
 from fanin.jax.model import Model
 from fanin.jax.networks import Function, function_of
-from fanin.jax.optimizers import MEMORIES
 from fanin.jax.programs import programs
+from fanin.jax.race import JaxRace
 from fanin.jax.starts import ingredients, made_on_host, plans_of
 from fanin.jax.stretches import stretches
 from fanin.jax.training import Stage, Training
 from fanin.studies.chunks import MEMORY, runs_at_once
 from fanin.studies.design import Run
 from fanin.studies.grammar import Network
+from fanin.studies.race import Trial
 from fanin.studies.trainer import Curves, Task
 
 
@@ -58,18 +60,13 @@ class JaxTrainer:
         Raises:
             FaninError: The network cannot be trained on the data.
         """
-        function, design = _function(task), task.design
+        function = _function(task)
         cost = examine(function, task)
-        batch = min(design.batch_size, len(task.data.train))
-        state = 4 * sum(int(np.prod(slot.shape)) for slot in function.slots)
-        # Value, gradient, a temporary of the update and what the rule remembers; the backward pass
-        # holds about as much as the forward pass has kept for it.
-        training = state * (3 + MEMORIES[design.optimizer.name]) + 8 * cost.held * batch
         return runs_at_once(
-            design,
-            run_bytes=24 * len(task.data.train),
-            training_bytes=training,
-            step_work=3 * cost.work * batch,
+            task.design,
+            run_bytes=order_bytes(task),
+            training_bytes=training_bytes(function, task, cost),
+            step_work=3 * cost.work * min(task.design.batch_size, len(task.data.train)),
             memory=self.memory,
         )
 
@@ -94,21 +91,45 @@ class JaxTrainer:
         padded = placement.padded(runs)
         made = programs(function, design.loss, design.optimizer, task.metrics, made_on_host(plans))
         rows = max(1, self.memory // (16 * len(plans) * len(padded) * cost.held))
-        # Full float32 products on a GPU too, and a training may diverge whatever the person debugs.
-        with kept_programs(), jax.default_matmul_precision("highest"), jax.debug_nans(False):
+        with _compiling():
             stage = Stage.of(task, placement, rows)
             training = Training(stage, made, [run.order for run in padded], cost, len(plans))
             seeds = [run.start for run in padded]
             state = made.start(ingredients(plans, seeds, function.held).placed(placement))
             _write(curves, 0, training.measure(state), len(runs))
             points = {step: point for point, step in enumerate(design.points)}
-            for stretch in stretches(design, len(task.data.train), training.most):
+            n, ends = len(task.data.train), design.points[1:]
+            for stretch in stretches(design, n, training.most, 0, ends):
                 state = training.advance(state, stretch)
                 if stretch.stop in points:
                     _write(curves, points[stretch.stop], training.measure(state), len(runs))
                 else:
                     jax.block_until_ready(state.step)
                 tick(stretch.count)
+
+    @contextmanager
+    def race(self, task: Task, trials: Sequence[Trial]) -> Generator[JaxRace]:
+        """Line trainings up at their starts; see `fanin.studies.race.Racer`.
+
+        Args:
+            task: What they are trained on.
+            trials: The trainings.
+
+        Yields:
+            The race.
+
+        Raises:
+            FaninError: The network cannot be trained on the data.
+        """
+        with _compiling():
+            yield JaxRace(_function(task), task, trials, self.memory)
+
+
+@contextmanager
+def _compiling() -> Generator[None]:
+    """Full float32 products on a GPU too, and runs may diverge whatever the person debugs."""
+    with kept_programs(), jax.default_matmul_precision("highest"), jax.debug_nans(False):
+        yield
 
 
 def _write(curves: Curves, point: int, means: Mapping[str, NDArray[np.float64]], runs: int) -> None:
