@@ -93,14 +93,14 @@ def test_mean_squares_are_unbiased():
     [((20, 10), (0.6, 0.1, 0.3)), ((10, 4), (0.1, 0.6, 0.3)), ((20, 10), (0.05, 0.05, 0.9))],
 )
 def test_intervals_hold_the_truth(shape, truth):
-    """95 % nominal over 200 tables: the standard error is 1.5 %, three of them below is 90.4 %."""
-    generator = np.random.default_rng(1)
+    """95 % nominal over 600 tables: the standard error is 0.9 %, three of them below is 92.3 %."""
+    generator = np.random.default_rng(0)
     held = np.zeros(3)
-    for _ in range(200):
+    for _ in range(600):
         parts = components(table(generator, shape, truth))
         shares = (parts.start, parts.order, parts.rest)
         held += [one.low <= true <= one.high for one, true in zip(shares, truth, strict=True)]
-    assert (held / 200 >= 0.904).all()
+    assert (held / 600 >= 0.923).all()
 
 
 def test_heavy_tails_widen_nothing_and_cost_some_coverage():

@@ -161,10 +161,10 @@ def kaplan_meier(
     arriving = waiting & here
     exposed, events = waiting.sum(axis=(0, 1)), arriving.sum(axis=(0, 1))
     hazard = events / np.maximum(exposed, 1)
-    share = np.cumprod(1 - hazard)
+    share: NDArray[np.float64] = np.cumprod(1 - hazard)
     # How the logarithm of the share moves with the weight of each run.
     moved = (arriving - waiting * hazard) / np.maximum(exposed - events, 1)
-    influence = share * np.cumsum(moved, axis=-1).sum(axis=1)
+    influence: NDArray[np.float64] = share * np.cumsum(moved, axis=-1).sum(axis=1)
     several = int(begun.any(axis=1).sum())
     correction = several / max(several - 1, 1) if begun.sum() > several else 1.0
     variance = correction * np.sum(influence**2, axis=0)
