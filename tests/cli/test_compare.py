@@ -53,6 +53,18 @@ def test_the_steps_to_a_loss_of_ones_own(run):
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_baseline_and_crossed_orders(run):
+    outcome = run(STUDY + "--baseline zeros --orders 2")
+    assert outcome.status == 0
+    assert "2 comparisons, and no" in outcome.out  # 6 repeats; it takes 7
+    assert "zeros (baseline)" in outcome.out
+    assert "What makes the runs differ" in outcome.out
+    line = STUDY + "--baseline 'normal(std=0.1)' --schemes 'zeros, normal(0, 0.1)' --json"
+    study = json.loads(run(line).out)
+    assert (study["compared_with"], len(study["comparisons"]["loss"])) == ("normal(0, 0.1)", 1)
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_same_line_gives_the_same_answer(run):
     assert run(STUDY).out == run(STUDY).out
 
@@ -103,6 +115,10 @@ def test_a_diverging_run_is_counted(run):
         ("--network no.module:build", "no module no"),
         ("--repeats 0", "repeats must be at least 1"),
         ("--repeats many", "--repeats"),
+        ("--orders 0", "orders must be at least 1"),
+        ("--baseline he_norml", 'did you mean "he_normal"'),
+        ("--baseline ones", "baseline ones is not among the schemes, zeros"),
+        ("--baseline zeros", "baseline zeros is the only scheme"),
         ("--seed -1", "seed"),
         ("--optimizer adm", 'did you mean "adam"'),
         ("--rate -1", "rate"),

@@ -60,14 +60,14 @@ def to_json(study: "Study", limit: int | None = None) -> str:
     """
     dataset, figures = study.dataset, _figures(study)
     points = dataset.sizes["epoch"]
-    whole = _written(figures | _curves(study, np.arange(points)))
+    whole = _written(figures | _curves(study, figures["target"], np.arange(points)))
     if limit is None or len(whole) <= limit:
         return whole
     taken = len(_written(figures))
     room = int((limit - taken) * points // (len(whole) - taken))
     if room < 0:
         figures["comparisons"] = {}
-    return _written(figures | _curves(study, thinned(points, room)))
+    return _written(figures | _curves(study, figures["target"], thinned(points, room)))
 
 
 def thinned(points: int, most: int) -> NDArray[np.intp]:
@@ -124,7 +124,7 @@ def _components_of(summary: Summary) -> str | None:
     return "logarithm of the loss" if summary.logarithm else "loss"
 
 
-def _curves(study: "Study", places: NDArray[np.intp]) -> dict[str, Any]:
+def _curves(study: "Study", target: float | None, places: NDArray[np.intp]) -> dict[str, Any]:
     part = study.dataset.isel(epoch=places)
     schemes = [str(scheme) for scheme in part["scheme"].values]
     return {
@@ -138,19 +138,19 @@ def _curves(study: "Study", places: NDArray[np.intp]) -> dict[str, Any]:
             for name in CURVES
             if name in part
         },
-        "not_arrived": _not_arrived(study, places),
+        "not_arrived": _not_arrived(study, target, places),
     }
 
 
-def _not_arrived(study: "Study", places: NDArray[np.intp]) -> dict[str, Any]:
-    if study.summary().target is None:
+def _not_arrived(study: "Study", target: float | None, places: NDArray[np.intp]) -> dict[str, Any]:
+    if target is None:
         return {}
     return {
         curve.scheme: {
             name: [float(f"{getattr(curve, name)[place]:.6g}") for place in places]
             for name in ("share", "low", "high")
         }
-        for curve in study.survival().curves
+        for curve in study.survival(target).curves
     }
 
 

@@ -6,6 +6,7 @@ jumps; what is given is therefore the number from which on the power is never be
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,8 +87,14 @@ def repeats_needed(
             "repeats_needed wants counts of 0 or more with at least one winner, got "
             f"better={better}, worse={worse}, ties={ties}"
         )
-    numbers = np.arange(1, MOST + 1)
-    short = numbers[sign_test_power(numbers, better / decided, level) < power]
-    pairs = int(short[-1]) + 1 if short.size else 1
+    pairs = _pairs_needed(max(better, worse) / decided, level, power)
     repeats = math.ceil(pairs * (decided + ties) / decided - 1e-9)
     return repeats if repeats <= MOST else math.inf
+
+
+@lru_cache(maxsize=1024)
+def _pairs_needed(chance: float, level: float, power: float) -> int:
+    """The same in pairs with a winner; the pairs of a study share few different chances."""
+    numbers = np.arange(1, MOST + 1)
+    short = numbers[sign_test_power(numbers, chance, level) < power]
+    return int(short[-1]) + 1 if short.size else 1

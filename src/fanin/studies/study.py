@@ -176,10 +176,11 @@ class Study:
             The curves with their intervals, and the step by which half of the runs have arrived.
 
         Raises:
-            FaninError: The target is not a finite number, or there is none because nothing was
-                measured or most runs diverged.
+            FaninError: There is no target, because nothing was measured or most runs diverged.
         """
-        goal = self.summary(target).target
+        goal = self.target if target is None else target
+        if goal is None:
+            goal = self.summary().target
         if goal is None:
             raise FaninError(
                 "there is no loss to arrive at, as half of the runs or more have none: name one "
@@ -367,7 +368,7 @@ class Study:
     def _survival(self, summary: Summary) -> dict[str, Any]:
         from fanin.reports.survival import survival_chart
 
-        found = self.survival()
+        found = self.survival(summary.target)
         places = {curve.scheme: curve for curve in found.curves}
         notes = ["Line: share of the runs. Band: its interval, for each step by itself."]
         if found.cut_short:

@@ -150,7 +150,7 @@ def kaplan_meier(
         confidence interval for the median survival time.
     """
     losses = np.asarray(curves, dtype=np.float64)
-    measured = np.cumprod(~np.isnan(losses), axis=-1).astype(bool)
+    measured = np.logical_and.accumulate(~np.isnan(losses), axis=-1)
     begun = measured[..., 0]
     if not begun.any():
         raise FaninError(f"no run{f' of {scheme}' if scheme else ''} was measured")
@@ -161,10 +161,10 @@ def kaplan_meier(
     arriving = waiting & here
     exposed, events = waiting.sum(axis=(0, 1)), arriving.sum(axis=(0, 1))
     hazard = events / np.maximum(exposed, 1)
-    share = np.cumprod(1 - hazard)
+    share = np.asarray(np.multiply.accumulate(1 - hazard), dtype=np.float64)
     # How the logarithm of the share moves with the weight of each run.
     moved = (arriving - waiting * hazard) / np.maximum(exposed - events, 1)
-    influence = share * np.cumsum(moved, axis=-1).sum(axis=1)
+    influence = share * np.add.accumulate(moved, axis=-1).sum(axis=1)
     several = int(begun.any(axis=1).sum())
     correction = several / max(several - 1, 1) if begun.sum() > several else 1.0
     variance = correction * np.sum(influence**2, axis=0)
@@ -185,9 +185,9 @@ def kaplan_meier(
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
         median=Estimate(
-            _first(at, share <= 0.5 + ROUNDING),
-            _first(at, low <= 0.5),
-            _first(at, high < 0.5),
+            _first(at, share, 0.5 + ROUNDING),
+            _first(at, low, 0.5),
+            _first(at, high, 0.5 - ROUNDING),
             confidence,
         ),
     )
@@ -206,5 +206,6 @@ def _exact(
     return np.where(every, 0.0, low), np.where(none, 1.0, high)
 
 
-def _first(steps: NDArray[np.int64], reached: NDArray[np.bool_]) -> float:
-    return float(steps[np.argmax(reached)]) if reached.any() else math.inf
+def _first(steps: NDArray[np.int64], falling: NDArray[np.float64], to: float) -> float:
+    reached = falling <= to
+    return float(steps[int(np.argmax(reached))]) if bool(reached.any()) else math.inf

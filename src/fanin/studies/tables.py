@@ -172,6 +172,9 @@ def _notes(summary: Summary, *, marked: bool) -> tuple[str, ...]:
     over = "Medians over the repeats"
     if summary.orders > 1:
         over += f", each by the median of its {summary.orders} orders"
+        notes.append(
+            "Tests, ranks and intervals are over the repeats: of new starts under these orders."
+        )
     if confidence >= CONFIDENCE:
         notes.append(f"{over}; in brackets their {_whole(CONFIDENCE)} intervals.")
     elif confidence > 0:

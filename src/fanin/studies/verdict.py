@@ -47,7 +47,7 @@ def document(summary: Summary) -> Document:
         The document.
     """
     tables = (scheme_table(summary),) if summary.rows else ()
-    if summary.orders > 1 and summary.rows:
+    if any(row.components for row in summary.rows):
         tables = (*tables, component_table(summary))
     return Document(summary.title, sentences(summary), tables)
 
