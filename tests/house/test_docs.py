@@ -145,7 +145,10 @@ def commands(text: str) -> list[list[str]]:
 def test_commands_exist(page: Path) -> None:
     program: Any = typer.main.get_command(app)
     for _, name, *words in commands(page.read_text("utf-8")):
-        options = {option for param in program.commands[name].params for option in param.opts}
+        command = program.commands[name]
+        if hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        options = {option for param in command.params for option in param.opts}
         assert {word for word in words if word.startswith("--")} - {"--help"} <= options
 
 

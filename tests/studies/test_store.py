@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,12 +138,14 @@ def test_everything_the_bits_depend_on_is_inside(path):
     task = task_of(rules={"layers.0.bias": "ones"})
     run_study(task, Counter(), store=path)
     attributes = dict(zarr.open_group(path / "study", mode="r").attrs)
+    versions: Any = attributes["versions"]
     assert attributes["engine"] == "counter 1"
-    assert set(attributes["versions"]) == {"fanin", "numpy", "python"}
+    assert set(versions) == {"fanin", "numpy", "python"}
     assert attributes["data"] == fingerprint(task.data)
     assert attributes["rules"] == {"layers.0.bias": "ones"}
     assert attributes["model"] == "4-1 sigmoid"
-    kernel, bias = attributes["plans"]["he_normal"]
+    plans: Any = attributes["plans"]
+    kernel, bias = plans["he_normal"]
     assert kernel == {
         "name": "layers.0.weight", "shape": [1, 4], "role": "kernel",
         "fan_in": 4, "fan_out": 1, "scheme": "he_normal",
@@ -183,7 +186,7 @@ def changed_data(task):
         (lambda _: task_of(seed=1), Counter(), "seed is 0 there and 1 here"),
         (lambda task: replace(task, rules={"*.bias": "ones"}), Counter(), "rules is {} there"),
         (changed_data, Counter(), "SHA-256 of train features is .* values have changed"),
-        (lambda task: replace(task, data=blobs(n=80)), Counter(), r"\(90, 4\) there.*\(80, 4\) here"),
+        (lambda task: replace(task, data=blobs(n=80)), Counter(), r"90, 4.*80, 4.* here"),
         (lambda task: task, Renamed(), "engine counter 1, and here it is counter 2.*go on with"),
     ],
 )  # fmt: skip
@@ -256,7 +259,7 @@ def test_a_damaged_chunk_is_named_and_trained_again(path, harm):
 def test_a_damaged_record_is_a_damaged_chunk(path):
     run_study(task_of(), Counter(), store=path)
     (path / "finished/0/zarr.json").write_text("{")
-    with pytest.raises(FaninError, match="repeats 0 to 1 .its record cannot be read"):
+    with pytest.raises(FaninError, match=r"repeats 0 to 1 .its record cannot be read"):
         open_study(path)
     repair(path)
     assert np.isnan(open_study(path).dataset["loss"][:, :2]).all()
@@ -284,7 +287,7 @@ def test_a_newer_format_is_told(path):
     run_study(task_of(), Counter(), store=path)
     header = path / "study/zarr.json"
     header.write_text(header.read_text().replace("fanin store 1", "fanin store 2"))
-    with pytest.raises(FaninError, match="written by a newer fanin .*upgrade"):
+    with pytest.raises(FaninError, match=r"written by a newer fanin .*upgrade"):
         open_study(path)
     with pytest.raises(FaninError, match="written by a newer fanin"):
         run_study(task_of(), Counter(), store=path)
@@ -311,7 +314,7 @@ def test_what_is_no_store_of_ours_is_left_alone(path, tmp_path):
         open_study(tmp_path / "empty")
     run_study(task_of(), Counter(), store=tmp_path / "empty")
     run_study(task_of(), Counter(), store=path.with_name("other.zarr"))
-    with pytest.raises(FaninError, match='did you mean "other.zarr"'):
+    with pytest.raises(FaninError, match=r'did you mean "other.zarr"'):
         open_study(path.with_name("othr.zarr"))
 
 
@@ -354,7 +357,7 @@ def test_a_full_disk_loses_nothing(path):
         study = run_study(task_of(), Counter(), store=path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert "file too large; make room, what is finished stays" in study.failure
+    assert "file too large; make room, what is finished stays" in str(study.failure)
     assert study.summary().repeats == 4  # what was trained is reported, if not kept
     assert study.notes[-1].startswith("2 of 5 repeats are kept in ")
     assert not list(path.rglob("*.partial"))
@@ -370,7 +373,7 @@ def test_a_store_that_cannot_be_made(path, code, monkeypatch):
 
     monkeypatch.setattr("fanin.studies.store.store.write_group", refuse)
     trainer = Stopping(9)
-    with pytest.raises(FaninError, match="cannot make the store .*study.zarr: "):
+    with pytest.raises(FaninError, match=r"cannot make the store .*study.zarr: "):
         run_study(task_of(), trainer, store=path)
     assert trainer.trained == []
     assert list(path.parent.iterdir()) == []
@@ -426,6 +429,7 @@ def test_a_table_has_a_row_for_each_training_point_and_split(path, tmp_path):
     study = run_study(task_of(orders=2), Stopping(3), store=path, chunk=2)
     table = tidy(study)
     assert len(table) == 2 * 3 * 2 * 3 * 2  # schemes, repeats, orders, points, splits
+    row: Any
     for row in table.sample(40, random_state=0).itertuples():
         place = {"scheme": row.scheme, "repeat": row.repeat}
         name = "loss" if row.split == "train" else "held_out_loss"
@@ -439,7 +443,7 @@ def test_a_table_has_a_row_for_each_training_point_and_split(path, tmp_path):
     read = pd.read_csv(tmp_path / "a.csv", dtype={name: str(table[name].dtype) for name in table})
     pd.testing.assert_frame_equal(read, table, check_categorical=False)
     assert json.loads(pd.read_parquet(tmp_path / "b.parquet").attrs["design"])["repeats"] == 5
-    with pytest.raises(FaninError, match="ending in .csv or .parquet"):
+    with pytest.raises(FaninError, match=r"ending in .csv or .parquet"):
         export(study, tmp_path / "c.xlsx")
     with pytest.raises(FaninError, match="no folder"):
         export(study, tmp_path / "nowhere/c.csv")

@@ -7,7 +7,7 @@ row has all of them. Trainings that are not finished are left out.
 
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,15 +53,15 @@ def tidy(study: Study) -> "pd.DataFrame":
     scheme, run, point, split = np.nonzero(kept)
     starts = np.array([run.start for run in design.runs], dtype=np.uint64)
     orders = np.array([run.order for run in design.runs], dtype=np.uint64)
-    columns = {
-        "scheme": pd.Categorical.from_codes(scheme.tolist(), list(design.schemes)),
+    columns: dict[str, Any] = {
+        "scheme": pd.Categorical(np.array(design.schemes)[scheme], list(design.schemes)),
         "repeat": run // design.orders,
         "seed": starts[run],
         "order": run % design.orders,
         "order_seed": orders[run],
         "step": np.array(design.points)[point],
         "epoch": np.array(design.epochs)[point],
-        "split": pd.Categorical.from_codes(split.tolist(), list(SPLITS)),
+        "split": pd.Categorical(np.array(SPLITS)[split], list(SPLITS)),
         **{name: curve[kept] for name, curve in stacked.items()},
     }
     return pd.DataFrame(columns)

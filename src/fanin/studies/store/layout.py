@@ -95,12 +95,16 @@ def lay_out(
     import xarray
     import zarr
 
+    # The two libraries leave some of their own types open.
+    known: Any = dataset
+    library: Any = zarr
     blank = np.broadcast_to(np.float32(np.nan), dataset["loss"].shape)
     # Texts of one length have no settled form in Zarr 3, texts of any length have.
-    coordinates = dataset.coords.assign(scheme=dataset["scheme"].astype(object))
-    xarray.Dataset(
+    coordinates = known.coords.assign(scheme=known["scheme"].astype(object))
+    unfilled: Any = xarray.Dataset(
         dict.fromkeys(variables, (dataset["loss"].dims, blank)), coordinates, dataset.attrs
-    ).to_zarr(
+    )
+    unfilled.to_zarr(
         path,
         mode="w",
         zarr_format=3,
@@ -110,7 +114,7 @@ def lay_out(
     with warnings.catch_warnings():
         # xarray warns of a store without it, zarr of one with it.
         warnings.filterwarnings("ignore", message="Consolidated metadata")
-        zarr.consolidate_metadata(str(path), zarr_format=3)
+        library.consolidate_metadata(str(path), zarr_format=3)
 
 
 def write_chunk(
@@ -134,6 +138,7 @@ def write_chunk(
     """
     import zarr
 
+    library: Any = zarr  # which leaves some of its own types open
     first, last = chunk.start // design.orders, (chunk.stop - 1) // design.orders + 1
     selection: tuple[slice, ...] = (slice(None), slice(first, last))
     sizes = [len(design.schemes), last - first, len(design.points)]
@@ -141,9 +146,8 @@ def write_chunk(
         order, orders = chunk.start % design.orders, min(size, design.orders)
         selection += (slice(order, order + orders),)
         sizes.insert(2, orders)
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        # What an index gives has one type for arrays and groups.
-        group: Any = zarr.open_group(str(path), mode="r+", zarr_format=3)
+    with library.config.set({"array.write_empty_chunks": True}):
+        group = library.open_group(str(path), mode="r+", zarr_format=3)
         for name in variables:
             part = _of(curves, name)[:, chunk.start : chunk.stop]
             group[name][selection] = part.reshape(sizes)
@@ -170,7 +174,8 @@ def read_curves(path: Path, design: Design, variables: Sequence[str]) -> Curves:
     shape = (len(SPLITS), len(design.schemes), len(design.runs), len(design.points))
     metrics = [name for name in variables if not name.startswith("held_out_")]
     curves = {metric: np.full(shape, np.nan, np.float32) for metric in metrics}
-    group: Any = zarr.open_group(str(path), mode="r", zarr_format=3)
+    library: Any = zarr  # which leaves some of its own types open
+    group = library.open_group(str(path), mode="r", zarr_format=3)
     for name in variables:
         _of(curves, name)[:] = np.asarray(group[name][...]).reshape(shape[1:])
     return curves
