@@ -80,6 +80,8 @@ class RayExecutor:
             pending = {
                 train.remote(parcel, versions, chunk.start, chunk.stop): chunk for chunk in chunks
             }
+            # From here on Ctrl-C is heard within a glance, and never between a chunk and its count.
+            step_done()
             try:
                 while pending:
                     ready, _ = ray.wait([*pending], timeout=GLANCE)
