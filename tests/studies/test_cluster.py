@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -296,3 +297,13 @@ def test_a_parcel_is_opened_where_its_files_are_not(tmp_path, monkeypatch):
         check=False,
     )
     assert done.stdout.split() == ["3", "TorchTrainer", "5", "TorchTrainer"], done.stderr
+
+
+def test_a_worker_without_fanin(monkeypatch):
+    def version(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    said = module._for_workers()(None, {"torch": "2.13.0", "fanin": "0.1.0"}, 0, 1)
+    assert "has fanin not installed and this machine 0.1.0" in said
+    assert "install fanin==0.1.0 on every node" in said

@@ -38,7 +38,7 @@ class Told:
             file.write(f"{os.getpid()} {os.environ.get('OMP_NUM_THREADS')}\n")
         if run.start == self.fails:
             if run.start:
-                until(lambda: (self.folder / "done0").exists())
+                until((self.folder / "done0").exists)
                 time.sleep(0.5)
             raise FaninError("the network does not fit")
         while (self.folder / "wait").exists() and run.start:

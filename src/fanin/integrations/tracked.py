@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fanin.studies.study import Study
 
 SCHEMES = 50
-"""Schemes that get a run of their own, the best ones; a list of more cannot be read in a tracker."""
+"""Schemes that get a run of their own, the best ones; nobody reads a list of more."""
 
 POINTS = 200
 """Points of a curve."""
