@@ -8,7 +8,7 @@ worker or its node dies. There is no scheduler here.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, no_type_check
+from typing import Any, cast, no_type_check
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,8 @@ class RayExecutor:
             pending = {
                 train.remote(parcel, versions, chunk.start, chunk.stop): chunk for chunk in chunks
             }
+            # From here on Ctrl-C is heard within a glance, and never between a chunk and its count.
+            step_done()
             try:
                 while pending:
                     ready, _ = ray.wait([*pending], timeout=GLANCE)
@@ -123,7 +125,9 @@ def _result(ray: Any, reference: Any, chunk: range) -> Curves:
 
 def _plain(parcel: Parcel) -> tuple[str, Any, dict[str, tuple[str, str, bool]]]:
     """A parcel without classes of fanin, which a worker may lack."""
-    sources = {name: tuple(source) for name, source in parcel.sources.items()}
+    sources = {
+        name: (source.text, source.path, source.package) for name, source in parcel.sources.items()
+    }
     return parcel.digest, parcel.pickled, sources
 
 
@@ -154,7 +158,7 @@ def _for_workers() -> Callable[..., Any]:
                 )
         return import_module("fanin.studies.cluster").train_chunk(parcel, start, stop)
 
-    return train
+    return cast(Callable[..., Any], train)
 
 
 def train_chunk(

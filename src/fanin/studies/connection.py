@@ -116,7 +116,7 @@ def check_address(address: str) -> None:
 
 
 def _ask_status(address: str) -> None:
-    """Where something else listens Ray asks on for minutes, so a process is asked that can be ended."""
+    """Ray asks on for minutes where something else listens; a process that asks can be ended."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "status"]
     command += [] if address == "auto" else ["--address", address]
     try:

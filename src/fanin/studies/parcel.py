@@ -7,9 +7,9 @@ study is opened an importer serves it from memory. Nothing is written to a disk 
 
 import functools
 import hashlib
+import importlib
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import io
 import sys
 import tokenize
@@ -74,7 +74,7 @@ def pack(task: Task, trainer: Trainer) -> Parcel:
     Raises:
         FaninError: The network holds something that cannot leave the process.
     """
-    from ray import cloudpickle
+    cloudpickle: Any = importlib.import_module("ray.cloudpickle")
 
     try:
         pickled: bytes = cloudpickle.dumps((task, trainer))
@@ -100,12 +100,12 @@ def unpack(parcel: Parcel) -> tuple[Task, Trainer]:
     Returns:
         The study and the engine.
     """
-    from ray import cloudpickle
+    cloudpickle: Any = importlib.import_module("ray.cloudpickle")
 
     for last in [finder for finder in sys.meta_path if isinstance(finder, Importer)]:
         last.leave()
     Importer(parcel.sources).enter()
-    return cloudpickle.loads(memoryview(parcel.pickled))
+    return cloudpickle.loads(parcel.pickled.data)
 
 
 class Importer(importlib.abc.InspectLoader, importlib.abc.MetaPathFinder):
