@@ -61,7 +61,7 @@ def test_what_cannot_be_done_is_told(run, line, told):
 
 
 @pytest.mark.usefixtures("ctrl_c")
-@pytest.mark.parametrize("steps", [100, 1800])
+@pytest.mark.parametrize("steps", [100, 2300])
 def test_ctrl_c_keeps_the_best_so_far(run, tmp_path, monkeypatch, steps):
     """Stopped in the first rung, and in the long runs."""
     from fanin.reports.progress import Progress

@@ -34,7 +34,7 @@ def alone(seed, steps, rate):
         optimizer.zero_grad()
         loss(model(x), y).backward()
         optimizer.step()
-    return float(loss(model(x), y))
+    return float(loss(model(x), y).detach())
 
 
 def test_the_controls_are_those_of_a_slow_loop():

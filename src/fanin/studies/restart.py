@@ -192,7 +192,7 @@ class Restart:
         Raises:
             FaninError: The file cannot be written.
         """
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save_file  # pyright: ignore[reportUnknownVariableType]  # partly untyped
 
         made = {
             "fanin": importlib.metadata.version("fanin"),

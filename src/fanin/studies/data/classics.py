@@ -42,7 +42,8 @@ def make_xor(*, n_samples: int = 4, noise: float = 0.0, random_state: int = 0) -
     _check(n_samples, noise)
     corner = np.arange(n_samples) % 4
     bits = np.stack([corner // 2, corner % 2], axis=1)
-    return bits + _noise("xor", bits.shape, noise, random_state), bits.sum(axis=1) % 2
+    corners, classes = bits.astype(np.float64), bits.sum(axis=1) % 2
+    return corners + _noise("xor", bits.shape, noise, random_state), classes
 
 
 def make_spirals(*, n_samples: int = 194, noise: float = 0.0, random_state: int = 0) -> Examples:

@@ -350,9 +350,9 @@ def _places(ground: Landscape, ends: Values) -> list[int]:
 
 
 def _basins(starts: Values, outcome: list[int | None]) -> tuple[Basin, ...]:
-    order = np.argsort(starts, kind="stable").tolist()
+    order: list[int] = np.argsort(starts, kind="stable").tolist()
     basins = list[Basin]()
-    for minimum, members in groupby(order, key=lambda index: outcome[index]):
+    for minimum, members in groupby(order, key=outcome.__getitem__):
         inside = list(members)
         low, high = float(starts[inside[0]]), float(starts[inside[-1]])
         basins.append(Basin(low, high, minimum, len(inside)))
