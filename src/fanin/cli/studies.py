@@ -1,6 +1,7 @@
 """The commands `fanin studies list`, `show`, `export` and `repair`."""
 
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -49,12 +50,22 @@ def show(
 
 def export(
     path: Annotated[Path, typer.Argument(help="The study, as fanin compare --store wrote it.")],
-    file: Annotated[Path, typer.Argument(help="What to write: TABLE.parquet or TABLE.csv.")],
+    place: Annotated[
+        str,
+        typer.Argument(
+            help="What to write: TABLE.parquet or TABLE.csv; with --to, the tracker's folder or "
+            "address, such as runs or sqlite:///mlflow.db."
+        ),
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(help="Instead of a table a tracker: mlflow, tensorboard or wandb."),
+    ] = None,
 ) -> None:
-    """Write the curves of a study as one long table.
+    """Write the curves of a study as one long table, or to a tracker of experiments.
 
     A row is one training at one measured point on one part of the data; trainings that are not
-    finished are left out.
+    finished are left out. A tracker gets one run for each scheme and one for the study.
     """
     from fanin.reports.document import counted
     from fanin.reports.terminal import write
@@ -62,6 +73,14 @@ def export(
     from fanin.studies.tidy import check_ending
     from fanin.studies.tidy import export as run
 
+    if to is not None:
+        from fanin.integrations.writers import export_study
+
+        with redirect_stdout(sys.stderr):
+            see = export_study(open_study(path), to, place)
+        write(sys.stderr, f"wrote {path} to {place}; to see it: {see}\n")
+        return
+    file = Path(place)
     check_ending(file)
     rows = run(open_study(path), file)
     write(sys.stderr, f"wrote {file}, {counted(rows, 'row')}\n")

@@ -18,7 +18,8 @@ import numpy as np
 
 from fanin.errors import FaninError
 from fanin.studies.export import thinned
-from fanin.studies.summary import CURVES, SchemeSummary, Summary, curves_of, finished
+from fanin.studies.measured import CURVES, finished, runs_of
+from fanin.studies.summary import SchemeSummary, Summary
 
 if TYPE_CHECKING:
     from fanin.studies.study import Study
@@ -128,7 +129,7 @@ def _scheme(study: "Study", summary: Summary, row: SchemeSummary) -> TrackedSche
     curves = dict[str, tuple[float | None, ...]]()
     for name in (name for name in CURVES if name in kept):
         # An order statistic of runs of which some are infinite is one of the runs.
-        runs = curves_of(kept, name)[place]
+        runs = runs_of(kept, name)[place]
         for band, share in BANDS.items():
             values = np.quantile(runs, share, axis=0, method="inverted_cdf")
             curves[f"{name}/{band}"] = tuple(_finite(value) for value in values.tolist())

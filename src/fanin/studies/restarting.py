@@ -190,11 +190,10 @@ def _accuracy(race: Race, place: int, task: Task) -> float:
     if not task.data.classes:
         return math.nan
     outputs = race.outputs(task.data.train.features)[place]
-    if outputs.shape[-1] > 1:
-        found = outputs.argmax(axis=-1)
-    else:
-        found = (outputs[:, 0] > (0.5 if task.design.loss == "mse" else 0.0)).astype(np.int64)
-    return float(np.mean(found == task.data.train.target))
+    if outputs.shape[-1] == 1:
+        found = outputs[:, 0] > (0.5 if task.design.loss == "mse" else 0.0)
+        return float(np.mean(np.equal(found, task.data.train.target)))
+    return float(np.mean(np.equal(np.argmax(outputs, axis=-1), task.data.train.target)))
 
 
 def _go_on(

@@ -53,7 +53,9 @@ class Sweep:
         cells = [
             self._placed(study, depth, width) for (depth, width), study in self.studies.items()
         ]
-        return xarray.combine_by_coords(cells, join="outer", combine_attrs="drop")
+        combined = xarray.combine_by_coords(cells, join="outer", combine_attrs="drop")
+        assert isinstance(combined, xarray.Dataset)  # of data sets; of arrays it would be an array
+        return combined
 
     @cached_property
     def learnt(self) -> NDArray[np.float64]:
@@ -159,9 +161,9 @@ class Sweep:
         )
 
     def _placed(self, study: Study, depth: int, width: int) -> "xarray.Dataset":
-        values = list(self.grid.values)
-        named = study.dataset.assign_coords(scheme=values).rename(scheme="value")
-        return named.drop_attrs().expand_dims(width=[width], depth=[depth])
+        named: Any = study.dataset.rename(scheme="value").drop_attrs()
+        named["value"] = list(self.grid.values)
+        return named.expand_dims(width=[width], depth=[depth])
 
     def _over_cells(self, figure: Any) -> NDArray[np.float64]:
         grid = self.grid
@@ -175,12 +177,12 @@ def _learnt(study: Study) -> Sequence[float]:
     dataset = study.dataset
     losses = _by_scheme(study, "loss")
     baseline = float(dataset.attrs["baseline_loss"])
-    trained = ~np.isnan(losses).any(axis=-1)
-    good = np.isfinite(losses[..., -1]) & ~stuck(losses, dataset["step"].values, baseline)
-    return [
-        float(own[have].mean()) if have.any() else np.nan
-        for own, have in zip(good, trained, strict=True)
-    ]
+    trained = np.logical_not(np.isnan(losses).any(axis=-1))
+    lost = np.logical_not(np.isfinite(losses[..., -1]))
+    good = trained & ~lost & ~stuck(losses, dataset["step"].values, baseline)
+    with np.errstate(invalid="ignore"):
+        shares = good.sum(axis=-1) / trained.sum(axis=-1)
+    return [float(share) for share in shares]
 
 
 def _median(study: Study) -> Sequence[float]:
