@@ -9,6 +9,7 @@ import pytest
 from fanin.errors import FaninError
 from fanin.studies.comparison import paired
 from fanin.studies.measured import by_repeat
+from fanin.studies.power import repeats_needed
 from fanin.studies.statistics import proportion, share_of_runs
 from fanin.studies.study import Study
 from study_cases import LN2, design
@@ -62,6 +63,14 @@ def test_a_share_counts_what_the_runs_of_a_start_are_worth():
     assert share_of_runs(alike) == proportion(1.0, 4)
     assert share_of_runs(np.zeros((4, 10))) == proportion(0.0, 4)
     assert share_of_runs([[True], [False], [False]]) == proportion(1.0, 3)
+
+
+def test_independent_orders_count_as_runs():
+    """The number of runs is read off a variance over 60 starts: sqrt(2 / 59) = 18 % of error."""
+    flags = np.random.default_rng(0).random((60, 20)) < 0.4
+    found, plain = share_of_runs(flags), proportion(float(flags.sum()), 1200)
+    assert found.value == pytest.approx(plain.value)
+    assert found.high - found.low == pytest.approx(plain.high - plain.low, rel=0.3)
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.5, 50.0])
@@ -192,6 +201,18 @@ def test_schemes_against_a_baseline():
         for s in summary.sentences
     )
     assert "zeros (baseline)" in str(summary)
+
+
+def test_the_repeats_needed_are_at_the_level_that_holm_leaves():
+    """Of three comparisons one is real; the other two are each asked for 0.05 / 2."""
+    flip = np.where(np.arange(20) < 13, 0.001, -0.001)
+    summary = against(zeros=EVEN, he_normal=EVEN - 0.05, ones=EVEN + flip, eye=EVEN - flip)
+    needed = {pair.first: pair.repeats_needed for pair in summary.comparisons}
+    assert needed == {
+        "he_normal": None,
+        "ones": repeats_needed(7, 13, level=0.025),
+        "eye": repeats_needed(13, 7, level=0.025),
+    }
 
 
 def test_a_baseline_must_be_among_others():

@@ -21,6 +21,7 @@ from fanin.reports.document import Document, counted, figure
 from fanin.reports.terminal import plain
 from fanin.schemes import Scheme
 from fanin.studies.design import Design
+from fanin.studies.facts import facts
 from fanin.studies.figures import summarise
 from fanin.studies.measured import (
     CURVES,
@@ -288,7 +289,7 @@ class Study:
             self.document(),
             charts,
             pair_tables(summary),
-            self._facts(summary),
+            facts(self.design, summary, str(self.dataset.attrs.get("fanin", ""))),
             to_json(self, limit=EMBEDDED),
         )
         try:
@@ -378,38 +379,6 @@ class Study:
             f"not yet at a {found.measure} of {figure(found.target)}",
             notes,
         )
-
-    def _facts(self, summary: Summary) -> dict[str, str]:
-        design = self.design
-        seeds = (
-            f"{design.seeds[0]} to {design.seeds[-1]}" if design.repeats > 1 else f"{design.seed}"
-        )
-        loss = {"bce": "binary cross-entropy", "cross_entropy": "cross-entropy"}
-        training = (
-            f"{design.steps} steps in batches of {design.batch_size} ({design.steps_per_epoch} "
-            f"steps an epoch), measured at {len(design.points)} points"
-        )
-        orders = "within a repeat also the order of the data"
-        crossed = dict[str, str]()
-        if design.orders > 1:
-            orders = "every repeat meets the same orders of the data"
-            last = design.seed + design.orders - 1
-            crossed["data orders"] = f"{design.orders}, seeds {design.seed} to {last}"
-        baseline = {} if summary.reference is None else {"baseline": summary.reference}
-        return {
-            "network": design.network,
-            "data": design.data,
-            "schemes": ", ".join(design.schemes),
-            **baseline,
-            "repeats": f"{design.repeats}, seeds {seeds}",
-            **crossed,
-            "held fixed": f"everything but the scheme; {orders}",
-            "loss": loss.get(design.loss, "mean squared error"),
-            "optimiser": str(design.optimizer),
-            "training": training,
-            "judged by": f"{summary.measure} at step {summary.steps}",
-            "fanin": str(self.dataset.attrs.get("fanin", "")),
-        }
 
 
 def _runs_text(design: Design) -> str:
