@@ -105,6 +105,16 @@ def test_no_finished_byte_is_written_again(path):
     xarray.testing.assert_identical(open_study(path).dataset, whole.dataset)
 
 
+def test_what_is_not_finished_is_nan_whoever_reads(path):
+    run_study(task_of(), Stopping(2), store=path)
+    raw = xarray.open_zarr(path).load()
+    xarray.testing.assert_identical(raw, open_study(path).dataset)
+    assert np.isnan(raw["loss"][:, 4:]).all()
+    # Written, and killed before the record: it counts as never trained.
+    (path / "finished/1/zarr.json").unlink()
+    assert np.isnan(open_study(path).dataset["loss"][:, 2:]).all()
+
+
 def test_what_is_finished_is_not_trained_again(path):
     run_study(task_of(), Counter(), store=path)
     skipped, trainer = list[int](), Stopping(0)

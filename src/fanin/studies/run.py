@@ -122,7 +122,8 @@ def _kept(book: Store, remarks: Remarks, before: int) -> list[str]:
     try:
         book.remark(remarks)
     except FaninError as problem:
-        said.append(f"The notes of the study were not kept: {problem}.")
+        if remarks.failure is None:  # which would say the same
+            said.append(f"The notes of the study were not kept: {problem}.")
     left = remaining(book)
     if left:
         there = len(book.design.runs) - sum(map(len, left))
