@@ -28,7 +28,7 @@ from fanin.studies.run import run_study
 from fanin.studies.trainer import Task
 from fanin.torch.trainer import TorchTrainer
 
-CHUNKS, TURNS, EPOCHS = 8, 5, 12
+CHUNKS, TURNS, EPOCHS = 8, 3, 4
 
 
 class Chunked(TorchTrainer):
