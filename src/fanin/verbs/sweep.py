@@ -20,7 +20,7 @@ from fanin.verbs.preparing import prepare
 
 
 def sweep(
-    network: str | Network,
+    network: object,
     data: object,
     *,
     scheme: str = "normal(0, {})",
