@@ -99,7 +99,7 @@ def test_bad_input_is_told(run, line, expected):
 
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_says_how_to_go_on(folder):
-    line = "compare --data digits --network 64-16-10 --schemes he_normal --repeats 5000 --epochs 2"
+    line = "compare --data digits --network 64-16-10 --schemes he_normal --repeats 400 --epochs 2"
     command = [sys.executable, "-m", "fanin", *line.split(), "--chunk", "1", "--store", "s.zarr"]
     command[7] = "64-16-10 relu"
     process = subprocess.Popen(
@@ -113,5 +113,5 @@ def test_ctrl_c_says_how_to_go_on(folder):
     finally:
         process.kill()
     assert process.returncode == 130, err
-    assert re.search(r"\n\d+ of 5000 repeats are kept in s.zarr: the same command goes on", out)
+    assert re.search(r"\n\d+ of 400 repeats are kept in s.zarr: the same command goes on", out)
     assert "Traceback" not in err
