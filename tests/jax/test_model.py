@@ -79,3 +79,37 @@ def test_a_model_that_does_not_fit(model: Model, said: str) -> None:
     task = case(model, blobs(classes=3), loss="cross_entropy")
     with pytest.raises(FaninError, match=said):
         JaxTrainer().chunk(task)
+
+
+def test_a_changed_function_is_another_network() -> None:
+    """Its name stays the same, and its operations tell."""
+    data = blobs(classes=3)
+    described = [
+        JaxTrainer().describe(case(Model(own, init), data, loss="cross_entropy"))
+        for own in (apply, lambda params, x: jnp.tanh(apply(params, x)))
+    ]
+    assert described[0].model != described[1].model
+    assert described[0] == JaxTrainer().describe(
+        case(Model(apply, init), data, loss="cross_entropy")
+    )
+    assert described[0].plans["he_normal"][1]["fan_in"] == 4
+
+
+def test_a_store_of_the_jax_trainer_goes_on_with_the_same_bits(tmp_path) -> None:
+    from fanin.studies.run import run_study
+
+    task = case("4-6-3 relu", blobs(classes=3), repeats=5)
+    whole = run_study(task, JaxTrainer(), chunk=2)
+    calls = 0
+
+    def stop(steps: int) -> None:
+        nonlocal calls
+        calls += steps
+        if calls > 50:
+            raise KeyboardInterrupt
+
+    part = run_study(task, JaxTrainer(), stop, store=tmp_path / "s.zarr", chunk=2)
+    assert part.stopped
+    again = run_study(task, JaxTrainer(), store=tmp_path / "s.zarr", chunk=2)
+    for name, values in whole.dataset.data_vars.items():
+        np.testing.assert_array_equal(again.dataset[name], values)

@@ -137,7 +137,7 @@ def test_an_error_later_keeps_what_is_finished_and_cancels_the_rest(tmp_path):
     (tmp_path / "wait").touch()
     trainer = Told(tmp_path, fails=1)
     study = run_study(case(LINE, blobs(), repeats=9), trainer, executor=RayExecutor())
-    assert study.notes[-1].startswith("Stopped by an error after 1 of 9 repeats: FaninError: the")
+    assert study.notes[-1].startswith("Stopped by an error after 1 of 9 repeats: the")
     assert np.isfinite(study.dataset["loss"][:, 0]).all()
     until(lambda: not any(alive(pid) for run in (2, 3) for pid in trainer.begun(run)))
     assert not trainer.begun(8)

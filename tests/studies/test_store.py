@@ -468,7 +468,8 @@ def test_a_table_without_a_held_out_part():
 def killing(*arguments: object) -> int:
     """Run the support script in an interpreter that forks without threads of a test run."""
     command = [sys.executable, "-m", "killed", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    support = Path(__file__).parents[1] / "support"
+    done = subprocess.run(command, cwd=support, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return int(done.stdout)
 

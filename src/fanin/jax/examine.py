@@ -46,19 +46,7 @@ def examine(function: Function, task: Task) -> Cost:
     Raises:
         FaninError: The network fails on a batch, or its outputs do not fit the task.
     """
-    train = task.data.train
-    batch = (min(task.design.batch_size, len(train)), *train.features.shape[1:])
-    parameters = {slot.name: _array(slot.shape) for slot in function.slots}
-    buffers = {name: _array(values.shape) for name, values in function.buffers.items()}
-    try:
-        program = jax.make_jaxpr(lambda p, b, x, k: function.forward(p, b, x, k)[0])(
-            parameters, buffers, _array(batch), jax.random.key(0)
-        )
-    except Exception as problem:
-        raise FaninError(
-            f"the network {task.design.network} failed on a batch of {task.data.name} of shape "
-            f"{batch}, {batch[0]} examples: {type(problem).__name__}: {_first_line(problem)}"
-        ) from problem
+    program, batch = operations(function, task), _batch(task)
     (outputs,) = program.out_avals
     check_outputs(task.design, task.data, batch, tuple(outputs.shape))
     if not jnp.issubdtype(outputs.dtype, jnp.floating):
@@ -72,6 +60,39 @@ def examine(function: Function, task: Task) -> Cost:
         held += size
         work += size * _terms(equation)
     return Cost(max(1, held // batch[0]), max(1, work // batch[0]))
+
+
+def operations(function: Function, task: Task) -> Any:
+    """Write down the operations of a network on one batch.
+
+    Args:
+        function: The network.
+        task: What it is to be trained on.
+
+    Returns:
+        The program, as JAX prints and keeps it.
+
+    Raises:
+        FaninError: The network fails on a batch.
+    """
+    batch = _batch(task)
+    parameters = {slot.name: _array(slot.shape) for slot in function.slots}
+    buffers = {name: _array(values.shape) for name, values in function.buffers.items()}
+    try:
+        return jax.make_jaxpr(lambda p, b, x, k: function.forward(p, b, x, k)[0])(
+            parameters, buffers, _array(batch), jax.random.key(0)
+        )
+    except Exception as problem:
+        raise FaninError(
+            f"the network {task.design.network} failed on a batch of {task.data.name} of shape "
+            f"{batch}, {batch[0]} examples: {type(problem).__name__}: {_first_line(problem)}"
+        ) from problem
+
+
+def _batch(task: Task) -> tuple[int, ...]:
+    """Shape of the features of a batch."""
+    train = task.data.train
+    return (min(task.design.batch_size, len(train)), *train.features.shape[1:])
 
 
 def training_bytes(function: Function, task: Task, cost: Cost) -> int:

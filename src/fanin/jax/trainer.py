@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fanin.errors import FaninError
 from fanin.jax.cache import kept_programs
 from fanin.jax.devices import Placement
-from fanin.jax.examine import examine, order_bytes, training_bytes
+from fanin.jax.examine import examine, operations, order_bytes, training_bytes
 from fanin.jax.model import Model
 from fanin.jax.networks import Function, function_of
 from fanin.jax.programs import programs
@@ -25,6 +25,7 @@ from fanin.jax.training import Stage, Training
 from fanin.studies.chunks import MEMORY, runs_at_once
 from fanin.studies.design import Run
 from fanin.studies.grammar import Network
+from fanin.studies.origin import Description, short
 from fanin.studies.race import Trial
 from fanin.studies.trainer import Curves, Task
 
@@ -68,6 +69,29 @@ class JaxTrainer:
             training_bytes=training_bytes(function, task, cost),
             step_work=3 * cost.work * min(task.design.batch_size, len(task.data.train)),
             memory=self.memory,
+        )
+
+    def describe(self, task: Task) -> Description:
+        """Say what is trained, and settle the plan of every scheme, without training.
+
+        Args:
+            task: The study.
+
+        Returns:
+            The network, as its line or as the operations of its function, and the plans.
+
+        Raises:
+            FaninError: The network does not fit the data, or a scheme or rule does not fit it.
+        """
+        function, schemes = _function(task), task.design.schemes
+        plans = plans_of(function, schemes, task.rules)
+        line = isinstance(task.network, Network)
+        return Description(
+            str(task.network) if line else str(operations(function, task)),
+            {
+                scheme: [short(row) for row in own.rows]
+                for scheme, own in zip(schemes, plans, strict=True)
+            },
         )
 
     def run(

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -161,11 +161,12 @@ def parse_name(text: str) -> Call:
     return parse_call(f"{written}{bracket}{rest}")
 
 
-def _installed() -> dict[str, EntryPoint]:
+def _installed() -> dict[str, Any]:
+    """Where the backport importlib_metadata was imported, the entry points are of its own class."""
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def _load(call: Call, point: EntryPoint) -> Recipe:
+def _load(call: Call, point: Any) -> Recipe:
     found = _found(point)
     made = _build(call, found) if callable(found) else found
     if not isinstance(made, Recipe):
@@ -176,7 +177,7 @@ def _load(call: Call, point: EntryPoint) -> Recipe:
     return made
 
 
-def _found(point: EntryPoint) -> Any:
+def _found(point: Any) -> Any:
     try:
         return point.load()
     except Exception as problem:
@@ -185,7 +186,7 @@ def _found(point: EntryPoint) -> Any:
         ) from problem
 
 
-def _owner(point: EntryPoint) -> str:
+def _owner(point: Any) -> str:
     return point.dist.name if point.dist is not None else point.value
 
 

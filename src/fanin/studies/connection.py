@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -166,11 +167,14 @@ def _silent() -> Generator[None]:
     level, before = logger.level, dict(os.environ)
     logger.setLevel(logging.ERROR)
     os.environ.update({name: value for name, value in QUIET.items() if name not in before})
-    try:
-        yield
-    finally:
-        _put_back(before, QUIET)
-        logger.setLevel(level)
+    with warnings.catch_warnings():
+        # JAX warns of every fork; these are followed by an exec, where none of its threads counts.
+        warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+        try:
+            yield
+        finally:
+            _put_back(before, QUIET)
+            logger.setLevel(level)
 
 
 def _put_back(before: Mapping[str, str], names: Mapping[str, str]) -> None:

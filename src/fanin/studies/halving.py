@@ -95,7 +95,7 @@ def most_steps(rungs: Sequence[Rung], controls: int) -> int:
 
     Example:
         >>> most_steps(plan_rungs(9, 9), controls=0), most_steps(plan_rungs(9, 9), controls=9)
-        (27, 81)
+        (21, 81)
     """
     before = steps = 0
     for rung in rungs:

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import tempfile
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,11 @@ def _held(build: Build, world: int, seed: int) -> list[_Held]:
             context.Process(target=_run, args=(build, rank, world, seed, folder), daemon=True)
             for rank in range(world)
         ]
-        for process in processes:
-            process.start()
+        with warnings.catch_warnings():
+            # JAX warns of every fork; these processes run torch alone.
+            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+            for process in processes:
+                process.start()
         for process in processes:
             process.join(PATIENCE)
         late = [rank for rank, process in enumerate(processes) if process.is_alive()]
