@@ -1,13 +1,6 @@
-"""A study on the disk: what it holds, how it goes on, and what is said when it cannot."""
+"""A study on the disk: what it holds, and how it goes on."""
 
-import errno
-import json
-import os
-import resource
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,32 +12,12 @@ from fanin.errors import FaninError
 from fanin.studies.chunks import aligned
 from fanin.studies.origin import fingerprint, origin_of
 from fanin.studies.run import run_study
-from fanin.studies.store import open_study, repair
+from fanin.studies.store import open_study
 from fanin.studies.store.reading import read_store
-from fanin.studies.store.store import writing
-from fanin.studies.tidy import export, tidy
 from killed import Counter
+from store_cases import Stopping, task_of
 from study_cases import lesson
-from training_cases import blobs, case, line
-
-
-class Stopping(Counter):
-    """Trains some chunks and is stopped by hand in the next."""
-
-    def __init__(self, chunks: int, problem: BaseException | None = None) -> None:
-        self.left, self.problem = chunks, problem or KeyboardInterrupt()
-        self.trained = list[int]()
-
-    def run(self, task, runs, curves, tick):
-        if self.left == 0:
-            raise self.problem
-        self.left -= 1
-        self.trained += [run.start for run in runs]
-        super().run(task, runs, curves, tick)
-
-
-def task_of(**changes):
-    return case("4-1 sigmoid", blobs(), **{"repeats": 5, **changes})
+from training_cases import blobs, case
 
 
 @pytest.fixture
@@ -229,175 +202,6 @@ def test_a_changed_network_is_refused(path):
                 run_study(task, TorchTrainer(), store=path)
 
 
-def cut_short(file: Path) -> str:
-    file.write_bytes(file.read_bytes()[:-5])
-    return "bytes of"
-
-
-def flipped(file: Path) -> str:
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-    return "has been changed"
-
-
-def gone(file: Path) -> str:
-    file.unlink()
-    return "is missing"
-
-
-@pytest.mark.parametrize("harm", [cut_short, flipped, gone])
-def test_a_damaged_chunk_is_named_and_trained_again(path, harm):
-    run_study(task_of(), Counter(), store=path)
-    whole = xarray.open_zarr(path).load()
-    what = harm(path / "accuracy/c/0/1/0")
-    for reading in (
-        lambda: open_study(path),
-        lambda: run_study(task_of(), Counter(), store=path),
-    ):
-        with pytest.raises(FaninError, match=f"repeats 2 to 3 .*{what}.*fanin studies repair"):
-            reading()
-    assert [damage.chunk for damage in repair(path)] == [range(2, 4)]
-    assert repair(path) == ()
-    assert np.isnan(open_study(path).dataset["loss"][:, 2:4]).all()
-    trainer = Stopping(9)
-    run_study(task_of(), trainer, store=path)
-    assert trainer.trained == [2, 3]
-    xarray.testing.assert_identical(xarray.open_zarr(path).load(), whole)
-
-
-def test_a_damaged_record_is_a_damaged_chunk(path):
-    run_study(task_of(), Counter(), store=path)
-    (path / "finished/0/zarr.json").write_text("{")
-    with pytest.raises(FaninError, match=r"repeats 0 to 1 .its record cannot be read"):
-        open_study(path)
-    repair(path)
-    assert np.isnan(open_study(path).dataset["loss"][:, :2]).all()
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "expected"),
-    [
-        ("study/zarr.json", "{", "damaged: study/zarr.json cannot be read"),
-        ("zarr.json", "[]", "damaged: zarr.json cannot be read"),
-        ("zarr.json", None, "damaged: zarr.json is missing"),
-    ],
-)
-def test_a_damaged_head_is_told(path, file, content, expected):
-    run_study(task_of(), Counter(), store=path)
-    if content is None:
-        (path / file).unlink()
-    else:
-        (path / file).write_text(content)
-    with pytest.raises(FaninError, match=expected):
-        open_study(path)
-
-
-def test_a_newer_format_is_told(path):
-    run_study(task_of(), Counter(), store=path)
-    header = path / "study/zarr.json"
-    header.write_text(header.read_text().replace("fanin store 1", "fanin store 2"))
-    with pytest.raises(FaninError, match=r"written by a newer fanin .*upgrade"):
-        open_study(path)
-    with pytest.raises(FaninError, match="written by a newer fanin"):
-        run_study(task_of(), Counter(), store=path)
-
-
-def test_what_is_no_store_of_ours_is_left_alone(path, tmp_path):
-    zarr.create_group(path)
-    (tmp_path / "file").write_text("x")
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes/a.txt").write_text("x")
-    for place, expected in (
-        (path, "a store of Zarr, but no study of fanin's"),
-        (tmp_path / "file", "is a file"),
-        (tmp_path / "notes", "no study of fanin's"),
-    ):
-        for reading in (
-            lambda place=place: open_study(place),
-            lambda place=place: run_study(task_of(), Counter(), store=place),
-        ):
-            with pytest.raises(FaninError, match=expected):
-                reading()
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(FaninError, match="empty folder"):
-        open_study(tmp_path / "empty")
-    run_study(task_of(), Counter(), store=tmp_path / "empty")
-    run_study(task_of(), Counter(), store=path.with_name("other.zarr"))
-    with pytest.raises(FaninError, match=r'did you mean "other.zarr"'):
-        open_study(path.with_name("othr.zarr"))
-
-
-def test_two_writers(path):
-    run_study(task_of(), Stopping(1), store=path)
-    with (
-        writing(read_store(path)),
-        pytest.raises(FaninError, match="being written to by another process"),
-    ):
-        run_study(task_of(), Counter(), store=path)
-    assert open_study(path).stopped  # one may look while another writes
-    run_study(task_of(), Counter(), store=path)
-
-
-def test_a_lock_dies_with_its_process(path):
-    run_study(task_of(), Stopping(1), store=path)
-    code = (
-        "import os, sys, time; from pathlib import Path\n"
-        "from fanin.studies.store.reading import read_store\n"
-        "from fanin.studies.store.store import writing\n"
-        "with writing(read_store(Path(sys.argv[1]))):\n"
-        "    print('held', flush=True); time.sleep(60)\n"
-    )
-    holder = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE)
-    assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(FaninError, match="another process"):
-        run_study(task_of(), Counter(), store=path)
-    holder.kill()
-    holder.wait()
-    holder.stdout.close()
-    run_study(task_of(), Counter(), store=path)
-
-
-def test_a_full_disk_loses_nothing(path):
-    """Files may not grow beyond a limit, which is an error of the system like a full disk."""
-    run_study(task_of(), Stopping(1), store=path)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
-    try:
-        study = run_study(task_of(), Counter(), store=path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert "file too large; make room, what is finished stays" in str(study.failure)
-    assert study.summary().repeats == 4  # what was trained is reported, if not kept
-    assert study.notes[-1].startswith("2 of 5 repeats are kept in ")
-    assert not list(path.rglob("*.partial"))
-    run_study(task_of(), Counter(), store=path)
-    whole = run_study(task_of(), Counter())
-    xarray.testing.assert_identical(open_study(path).dataset, whole.dataset)
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-def test_a_store_that_cannot_be_made(path, code, monkeypatch):
-    def refuse(*_, **__):
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr("fanin.studies.store.store.write_group", refuse)
-    trainer = Stopping(9)
-    with pytest.raises(FaninError, match=r"cannot make the store .*study.zarr: "):
-        run_study(task_of(), trainer, store=path)
-    assert trainer.trained == []
-    assert list(path.parent.iterdir()) == []
-
-
-def test_an_error_of_the_training_is_not_one_of_the_store(path):
-    problem = OSError(errno.ENOENT, "no such data")
-    study = run_study(task_of(), Stopping(1, problem), store=path)
-    assert study.failure == "FileNotFoundError: [Errno 2] no such data"
-    opened = open_study(path)
-    assert opened.failure == study.failure
-    assert opened.notes[-1].startswith("Stopped by an error after 2 of 5 repeats")
-
-
 def test_a_study_is_saved_as_if_it_had_been_kept(path, tmp_path):
     study = run_study(task_of(orders=2), Counter(), target=0.2)
     study.save(path)
@@ -431,64 +235,3 @@ def test_nothing_to_save(path):
     empty = replace(study, dataset=study.dataset * np.nan)
     with pytest.raises(FaninError, match="nothing to save"):
         empty.save(path)
-
-
-def test_a_table_has_a_row_for_each_training_point_and_split(path, tmp_path):
-    import pandas as pd
-
-    study = run_study(task_of(orders=2), Stopping(3), store=path, chunk=2)
-    table = tidy(study)
-    assert len(table) == 2 * 3 * 2 * 3 * 2  # schemes, repeats, orders, points, splits
-    row: Any
-    for row in table.sample(40, random_state=0).itertuples():
-        place = {"scheme": row.scheme, "repeat": row.repeat}
-        name = "loss" if row.split == "train" else "held_out_loss"
-        point = study.dataset[name].sel(place).isel(order=row.order).sel(epoch=row.epoch)
-        assert point == row.loss
-        assert (point["step"], point["seed"]) == (row.step, row.seed)
-        assert point["order_seed"] == row.order_seed
-    for name in ("a.csv", "b.parquet"):
-        assert export(study, tmp_path / name) == len(table)
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "b.parquet"), table)
-    read = pd.read_csv(tmp_path / "a.csv", dtype={name: str(table[name].dtype) for name in table})
-    pd.testing.assert_frame_equal(read, table, check_categorical=False)
-    assert json.loads(pd.read_parquet(tmp_path / "b.parquet").attrs["design"])["repeats"] == 5
-    with pytest.raises(FaninError, match=r"ending in .csv or .parquet"):
-        export(study, tmp_path / "c.xlsx")
-    with pytest.raises(FaninError, match="no folder"):
-        export(study, tmp_path / "nowhere/c.csv")
-
-
-def test_a_table_without_a_held_out_part():
-    table = tidy(run_study(case("3-1", line(held_out=0)), Counter()))
-    assert set(table["split"]) == {"train"}
-    assert not table["loss"].isna().any()
-
-
-def killing(*arguments: object) -> int:
-    """Run the support script in an interpreter that forks without threads of a test run."""
-    command = [sys.executable, "-m", "killed", *map(str, arguments)]
-    support = Path(__file__).parents[1] / "support"
-    done = subprocess.run(command, cwd=support, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return int(done.stdout)
-
-
-def test_killed_before_some_file_operations(tmp_path):
-    assert killing("every", tmp_path, 5, 59) > 200
-
-
-def test_killed_at_random_moments(tmp_path):
-    assert killing("random", tmp_path, 1) > 0
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_killed_before_every_file_operation(tmp_path):
-    assert killing("every", tmp_path, 1, 1) > 200
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_killed_at_many_random_moments(tmp_path):
-    assert killing("random", tmp_path, 30) > 60

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fanin.cli import options
 from fanin.cli.load import is_reference, load_builder
 from fanin.cli.rules import read_rules
 from fanin.cli.writable import check_writable
@@ -31,17 +32,11 @@ def compare(
         str,
         typer.Option(help='What to compare: "zeros, he_normal, normal(std=0.01)".'),
     ],
-    target: Annotated[
-        str | None, typer.Option(help="Target column, or several with commas between.")
-    ] = None,
-    scale: Annotated[
-        bool, typer.Option("--scale", help="Standardise the features by the training part.")
-    ] = False,
-    holdout: Annotated[float, typer.Option(help="Fraction of the rows held out.")] = 0.3,
-    split_seed: Annotated[int, typer.Option(help="Seed of the split.")] = 42,
-    task: Annotated[
-        str | None, typer.Option(help="classification or regression; else read off the target.")
-    ] = None,
+    target: options.Target = None,
+    scale: options.Scale = False,
+    holdout: options.Holdout = 0.3,
+    split_seed: options.SplitSeed = 42,
+    task: options.Kind = None,
     repeats: Annotated[int, typer.Option(help="Starts of each scheme.")] = 20,
     orders: Annotated[
         int,
@@ -52,30 +47,18 @@ def compare(
         typer.Option(help="Scheme to hold each other against; else all pairs are compared."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first repeat.")] = 0,
-    optimizer: Annotated[
-        str, typer.Option(help="sgd, momentum, rmsprop, adam, adamw; settings in parentheses.")
-    ] = "sgd",
-    rate: Annotated[
-        float | None, typer.Option(help="Learning rate; else the optimiser's usual one.")
-    ] = None,
-    batch_size: Annotated[int, typer.Option(help="Examples in a batch.")] = 32,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data; 10 by default.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps, instead of epochs.")] = None,
-    loss: Annotated[
-        str | None, typer.Option(help="bce, cross_entropy or mse; else what the target calls for.")
-    ] = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=SCHEME for one parameter under every scheme; may be repeated."),
-    ] = None,
+    optimizer: options.Optimizer = "sgd",
+    rate: options.Rate = None,
+    batch_size: options.BatchSize = 32,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
+    loss: options.Loss = None,
+    rule: options.Rule = None,
     reach: Annotated[
         float | None,
         typer.Option(help="Loss to count the steps to; else where half of the runs end."),
     ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(help="jax or torch; by default JAX where it is installed and can."),
-    ] = None,
+    engine: options.Engine = None,
     store: Annotated[
         Path | None,
         typer.Option(
@@ -95,11 +78,9 @@ def compare(
             help="Train on a Ray cluster: local, auto, HOST:6379 or ray://HOST:10001.",
         ),
     ] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write the report, one file that opens without network.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    html: options.Html = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train a network many times from each of several initialisations, and say what is luck."""
     from fanin.reports.terminal import show, write
@@ -112,14 +93,13 @@ def compare(
         from fanin.studies.cluster import RayExecutor
 
         executor = RayExecutor(ray)
-    columns = [name.strip() for name in target.split(",")] if target is not None else None
     # A person's own code may print; only the result belongs on stdout.
     with redirect_stdout(sys.stderr):
         study = run(
             load_builder(network) if is_reference(network) else network,
             data,
             schemes=schemes,
-            target=columns[0] if columns is not None and len(columns) == 1 else columns,
+            target=options.columns_of(target),
             scale=scale,
             holdout=holdout,
             split_seed=split_seed,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fanin.cli import options
 from fanin.cli.load import is_reference, load_builder
 from fanin.cli.rules import read_rules
 from fanin.cli.writable import check_writable
@@ -49,9 +50,7 @@ def restart(
     steps: Annotated[
         int | None, typer.Option(help="Steps of a whole training: 10 epochs, or 100.")
     ] = None,
-    rate: Annotated[
-        float | None, typer.Option(help="Learning rate; else the optimiser's usual one.")
-    ] = None,
+    rate: options.Rate = None,
     seed: Annotated[int, typer.Option(help="Seed of the first start.")] = 0,
     eta: Annotated[int, typer.Option(help="At each cut one start in so many is kept.")] = 3,
     rungs: Annotated[
@@ -67,36 +66,23 @@ def restart(
     reach: Annotated[
         float | None, typer.Option(help="Training loss to arrive at; else as good as the best.")
     ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="Target column, or several with commas between.")
-    ] = None,
-    scale: Annotated[
-        bool, typer.Option("--scale", help="Standardise the features by the training part.")
-    ] = False,
-    holdout: Annotated[float, typer.Option(help="Fraction of the rows held out.")] = 0.3,
-    split_seed: Annotated[int, typer.Option(help="Seed of the split.")] = 42,
-    task: Annotated[
-        str | None, typer.Option(help="classification or regression; else read off the target.")
-    ] = None,
-    optimizer: Annotated[
-        str, typer.Option(help="sgd, momentum, rmsprop, adam, adamw; settings in parentheses.")
-    ] = "sgd",
-    batch_size: Annotated[int, typer.Option(help="Examples in a batch.")] = 32,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data, for --steps.")] = None,
-    loss: Annotated[
-        str | None, typer.Option(help="bce, cross_entropy or mse; else what the target calls for.")
-    ] = None,
-    rule: Annotated[
-        list[str] | None, typer.Option(help="NAME=SCHEME for one parameter; may be repeated.")
-    ] = None,
+    target: options.Target = None,
+    scale: options.Scale = False,
+    holdout: options.Holdout = 0.3,
+    split_seed: options.SplitSeed = 42,
+    task: options.Kind = None,
+    optimizer: options.Optimizer = "sgd",
+    batch_size: options.BatchSize = 32,
+    epochs: options.Epochs = None,
+    loss: options.Loss = None,
+    rule: options.Rule = None,
     save: Annotated[
         Path | None, typer.Option(help="Write the best weights, a safetensors file.")
     ] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write the report, one file that opens without network.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    engine: options.Engine = None,
+    html: options.Html = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train from many starts, keep the best, and say what the chance of one start is."""
     given = dict(locals())
@@ -126,7 +112,6 @@ def restart(
     for path, option in ((save, "--save"), (html, "--html")):
         if path is not None:
             check_writable(path, option)
-    columns = [name.strip() for name in target.split(",")] if target is not None else None
     # A person's own code may print; only the result belongs on stdout.
     with redirect_stdout(sys.stderr):
         result = verb.restart(
@@ -139,7 +124,7 @@ def restart(
             controls=controls,
             long_runs=long_runs,
             reach=reach,
-            target=columns[0] if columns is not None and len(columns) == 1 else columns,
+            target=options.columns_of(target),
             scale=scale,
             holdout=holdout,
             split_seed=split_seed,
@@ -152,6 +137,7 @@ def restart(
             steps=steps,
             loss=loss,
             rules=read_rules(rule or []),
+            engine=engine,
             quiet=quiet,
         )
     for path, keep in ((save, result.save), (html, result.save_html)):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fanin.cli import options
 from fanin.cli.rules import read_rules
 from fanin.cli.writable import check_writable
 
@@ -33,46 +34,26 @@ def sweep(
     ] = None,
     repeats: Annotated[int, typer.Option(help="Starts of each value.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the first repeat.")] = 0,
-    target: Annotated[
-        str | None, typer.Option(help="Target column, or several with commas between.")
-    ] = None,
-    scale: Annotated[
-        bool, typer.Option("--scale", help="Standardise the features by the training part.")
-    ] = False,
-    holdout: Annotated[float, typer.Option(help="Fraction of the rows held out.")] = 0.3,
-    split_seed: Annotated[int, typer.Option(help="Seed of the split.")] = 42,
-    task: Annotated[
-        str | None, typer.Option(help="classification or regression; else read off the target.")
-    ] = None,
-    optimizer: Annotated[
-        str, typer.Option(help="sgd, momentum, rmsprop, adam, adamw; settings in parentheses.")
-    ] = "sgd",
-    rate: Annotated[
-        float | None, typer.Option(help="Learning rate; else the optimiser's usual one.")
-    ] = None,
-    batch_size: Annotated[int, typer.Option(help="Examples in a batch.")] = 32,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data; 10 by default.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps, instead of epochs.")] = None,
-    loss: Annotated[
-        str | None, typer.Option(help="bce, cross_entropy or mse; else what the target calls for.")
-    ] = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=SCHEME for one parameter in all of it; may be repeated."),
-    ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(help="jax or torch; by default JAX where it is installed and can."),
-    ] = None,
+    target: options.Target = None,
+    scale: options.Scale = False,
+    holdout: options.Holdout = 0.3,
+    split_seed: options.SplitSeed = 42,
+    task: options.Kind = None,
+    optimizer: options.Optimizer = "sgd",
+    rate: options.Rate = None,
+    batch_size: options.BatchSize = 32,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
+    loss: options.Loss = None,
+    rule: options.Rule = None,
+    engine: options.Engine = None,
     store: Annotated[
         Path | None,
         typer.Option(help="Keep the studies in this folder; the same command goes on with them."),
     ] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write the report, one file that opens without network.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Write the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    html: options.Html = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Find out at which scale, depth and width a start stops working."""
     from fanin.reports.terminal import show, write
@@ -80,7 +61,6 @@ def sweep(
 
     if html is not None:
         check_writable(html, "--html")
-    columns = [name.strip() for name in target.split(",")] if target is not None else None
     with redirect_stdout(sys.stderr):
         found = run(
             network,
@@ -91,7 +71,7 @@ def sweep(
             width=width,
             repeats=repeats,
             seed=seed,
-            target=columns[0] if columns is not None and len(columns) == 1 else columns,
+            target=options.columns_of(target),
             scale=scale,
             holdout=holdout,
             split_seed=split_seed,

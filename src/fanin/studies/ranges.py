@@ -8,6 +8,7 @@ import math
 import operator
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 from fanin.calls import format_number
 from fanin.errors import FaninError
@@ -90,13 +91,13 @@ def counts(axis: Axis, name: str) -> tuple[int, ...]:
     return (*doubles, last)
 
 
-def _listed(axis: Axis) -> list[object]:
+def _listed(axis: Axis) -> list[Any]:
     return [axis] if isinstance(axis, int | float) else list(axis)
 
 
-def _number(value: object, name: str) -> float:
+def _number(value: Any, name: str) -> float:
     try:
-        number = float(value)  # pyright: ignore[reportArgumentType]  # text or number, or an error
+        number = float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
@@ -104,9 +105,9 @@ def _number(value: object, name: str) -> float:
     return number
 
 
-def _count(value: object, name: str) -> int:
+def _count(value: Any, name: str) -> int:
     try:
-        number = int(value) if isinstance(value, str) else operator.index(value)  # pyright: ignore[reportArgumentType]  # as above
+        number = int(value) if isinstance(value, str) else operator.index(value)
     except (TypeError, ValueError):
         number = 0
     if number < 1:

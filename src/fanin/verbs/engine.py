@@ -8,7 +8,7 @@ own is trained by the framework it is written in.
 
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from fanin.errors import FaninError, MissingExtra, nearest
@@ -23,8 +23,8 @@ ENGINES = ("jax", "torch")
 
 def trainer_for(
     network: object,
-    schemes: Iterable[str],
-    rules: Iterable[str] = (),
+    schemes: Collection[str],
+    rules: Collection[str] = (),
     engine: str | None = None,
 ) -> Trainer:
     """Choose who trains a network from some schemes.
@@ -70,7 +70,7 @@ def is_jax_model(network: object) -> bool:
     return room is not None and isinstance(network, room.Model)
 
 
-def _against_jax(network: object, schemes: Iterable[str], rules: Iterable[str]) -> str | None:
+def _against_jax(network: object, schemes: Collection[str], rules: Collection[str]) -> str | None:
     if not isinstance(network, Network):
         if is_jax_model(network):
             return None
